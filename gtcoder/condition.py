@@ -1,0 +1,234 @@
+"""What rows must be like: conditions -> constraints on encoded fields.
+
+Ends of ranges are included, a date stands for its whole day, and several conditions on one column
+must all hold.
+"""
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+
+from gtcoder.errors import ConditionError
+from gtcoder.literal import Stretch, stretch
+from gtcoder.schema import Column
+from gtcoder.ticks import is_text
+from gtcoder.transform import Meeting, Transform
+from gtcoder.transform_category import CategoryTransform, lookup_type, value_type
+from gtcoder.transform_number import NumberTransform
+from gtcoder.where import Condition, Where, read_where
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What one field of a row must be, all float32 (cardinality,)."""
+
+    field: int
+    """The field's place in the layout."""
+    weights: np.ndarray
+    """The share of each code's rows that meet the condition."""
+    low: np.ndarray
+    """The least scalar that meets it, in each code."""
+    high: np.ndarray
+    """The greatest scalar that meets it, in each code; included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioned:
+    """A column, its transform, and the place of its field, if it has one."""
+
+    column: Column
+    transform: Transform
+    field: int | None
+
+
+def constraints(known: Sequence[Conditioned], where: Where) -> list[Constraint]:
+    """The constraints that `where` puts on the columns `known`, one a column.
+
+    Raises:
+        ConditionError: an unknown column, a column that is not learned, a category or a range
+            that no row can have; the message names what is known.
+    """
+    columns = {one.column.name: one for one in known}
+    read = read_where(where, list(columns))
+    return [_constraint(columns[name], conditions) for name, conditions in read.items()]
+
+
+def _constraint(one: Conditioned, conditions: Sequence[Condition]) -> Constraint:
+    if one.field is None:
+        raise ConditionError(
+            f"column {one.column.name!r}: expected a column that is learned; found one of kind "
+            f"{one.column.kind} that is not, as it has one value or none of its own; "
+            "leave the condition out"
+        )
+    if isinstance(one.transform, CategoryTransform):
+        meeting = _category(one, one.transform, conditions)
+    else:
+        assert isinstance(one.transform, NumberTransform)
+        meeting = _number(one, one.transform, conditions)
+    if not meeting.weights.any():
+        raise _nothing(one, conditions)
+    return Constraint(one.field, meeting.weights, meeting.low, meeting.high)
+
+
+def _nothing(one: Conditioned, conditions: Sequence[Condition]) -> ConditionError:
+    known = one.transform.describe()
+    if "categories" in known:
+        values = ", ".join(map(str, known["categories"][:10]))
+    else:
+        values = f"{known['low']}..{known['high']}"
+    return ConditionError(
+        f"column {one.column.name!r}: expected something seen in training ({values}"
+        f"{', or missing' if known['missing'] else '; never missing'}); found "
+        f"{' and '.join(map(str, conditions))}, which no row meets; widen the condition"
+    )
+
+
+def _any_of(condition: Condition) -> list[object]:
+    value = condition.value
+    if not isinstance(value, list | set | frozenset):
+        return [value]
+    if not value:
+        raise ConditionError(
+            f"column {condition.name!r}: expected at least one value, found none; name one"
+        )
+    return list(value)
+
+
+def _category(
+    one: Conditioned, transform: CategoryTransform, conditions: Sequence[Condition]
+) -> Meeting:
+    meetings = []
+    for condition in conditions:
+        if condition.operator != "=" or isinstance(condition.value, tuple):
+            raise ConditionError(
+                f"column {one.column.name!r}: expected {one.column.name}=CATEGORY, as values of "
+                f"kind {one.column.kind} have no order; found {condition}; name categories"
+            )
+        each = [_one_category(one, transform, value) for value in _any_of(condition)]
+        meetings.append(np.max([meeting.weights for meeting in each], axis=0))
+    weights = np.min(meetings, axis=0)
+    return Meeting(weights, np.zeros_like(weights), np.zeros_like(weights))
+
+
+def _one_category(one: Conditioned, transform: CategoryTransform, value: object) -> Meeting:
+    if value is None:
+        return transform.missing()
+    for candidate in _candidates(one, value):
+        wanted = pa.array([candidate], lookup_type(one.column.type))
+        meeting = transform.meeting(wanted)
+        if meeting.weights.any():
+            return meeting
+    if value == "" and transform.null:
+        return transform.missing()
+    raise ConditionError(
+        f"column {one.column.name!r}: expected a category seen in training "
+        f"({_nearest(str(value).strip(), transform)}); found {value!r}; choose one of those"
+    )
+
+
+def _candidates(one: Conditioned, value: object) -> list[Any]:
+    """What a category may be in the lookup type: a text as it stands, then without its margins."""
+    kind = value_type(one.column.type)
+    if is_text(kind):
+        return [str(value), str(value).strip()]
+    word = str(value).strip().lower()
+    if pt.is_boolean(kind):
+        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        return [words[word]] if word in words else []
+    if not word:
+        return []
+    low, high = _stretch(one, value)
+    return [low] if low == high else []
+
+
+def _nearest(word: str, transform: CategoryTransform) -> str:
+    """At most ten categories, the nearest first, then the commonest."""
+    names = [str(value) for value in transform.describe()["categories"]]
+    near = difflib.get_close_matches(word, names, n=10, cutoff=0.4)
+    listed = [*near, *(name for name in names[:20] if name not in near)][:10]
+    return ", ".join(listed) + (f", … {len(names)} in all" if len(names) > len(listed) else "")
+
+
+def _number(
+    one: Conditioned, transform: NumberTransform, conditions: Sequence[Condition]
+) -> Meeting:
+    allowed: list[Stretch] = [(-math.inf, math.inf)]
+    missing = True
+    for condition in conditions:
+        values = _any_of(condition)
+        present = [value for value in values if value is not None and value != ""]
+        missing = missing and len(present) < len(values)
+        ranges = [_range(one, condition, value) for value in present]
+        allowed = [(max(a, c), min(b, d)) for a, b in allowed for c, d in ranges]
+    meetings = [transform.meeting(low, high) for low, high in allowed if low <= high]
+    if missing:
+        meetings.append(transform.missing())
+    return _union(one, meetings or [transform.meeting(math.inf, -math.inf)])
+
+
+def _range(one: Conditioned, condition: Condition, value: object) -> Stretch:
+    """The first and the last tick that one value of a condition allows."""
+    if condition.operator == "=":
+        return _between(one, value)
+    first, last = _stretch(one, value)
+    match condition.operator:
+        case ">=":
+            return first, math.inf
+        case "<=":
+            return -math.inf, last
+        case ">":
+            return _above(first, last), math.inf
+    return -math.inf, -_above(-last, -first)
+
+
+def _between(one: Conditioned, value: object) -> Stretch:
+    if isinstance(value, str) and ".." in value:
+        low, _, high = value.partition("..")
+        value = (low.strip() or None, high.strip() or None)
+    ends = value if isinstance(value, tuple) else (value, value)
+    if len(ends) != 2:
+        raise ConditionError(
+            f"column {one.column.name!r}: expected a range (FROM, TO), found {len(ends)} values; "
+            "give two, None for an open end, or a list of which any will do"
+        )
+    first = -math.inf if ends[0] is None else _stretch(one, ends[0])[0]
+    return first, math.inf if ends[1] is None else _stretch(one, ends[1])[1]
+
+
+def _above(first: float, last: float) -> float:
+    """The tick after a stretch; an empty stretch has its upper neighbour first."""
+    if first > last:
+        return first
+    return last + 1 if isinstance(last, int) else math.nextafter(last, math.inf)
+
+
+def _stretch(one: Conditioned, value: object) -> Stretch:
+    kind = value_type(one.column.type)
+    try:
+        return stretch(value, kind)
+    except ValueError as error:
+        raise ConditionError(
+            f"column {one.column.name!r}: expected {error}, as the column is {kind}; "
+            f"found {value!r}; write it so"
+        ) from None
+
+
+def _union(one: Conditioned, meetings: Sequence[Meeting]) -> Meeting:
+    """Where any of several meetings is met."""
+    weights, lows, highs = (
+        np.stack([getattr(meeting, part) for meeting in meetings])  # (meetings, cardinality)
+        for part in ("weights", "low", "high")
+    )
+    best, at = weights.argmax(0), np.arange(weights.shape[1])
+    if (((weights > 0).sum(0) > 1) & (weights.max(0) < 1)).any():
+        raise ConditionError(
+            f"column {one.column.name!r}: expected values that stand apart, found several too "
+            "close to tell from what lies between them; give a range FROM..TO"
+        )
+    return Meeting(weights[best, at], lows[best, at], highs[best, at])

@@ -1,0 +1,258 @@
+"""What can be set about a model and its training, and the rules that set it from the table.
+
+Nobody has to tune: `Config.for_table` derives everything from the number of rows and fields.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from gtcoder.errors import ConfigError
+from gtcoder.layout import Layout
+from gtcoder.transform import CodecConfig
+
+
+class Preset(StrEnum):
+    """Two sets of rules."""
+
+    DEFAULT = "default"
+    """The best measured."""
+    PAPER = "paper"
+    """The paper's, as literally as it trains."""
+
+
+class Strict:
+    """A frozen dataclass that turns into plain JSON and back, refusing names it does not know."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        plain: dict[str, Any] = dataclasses.asdict(self)  # type: ignore[call-overload]
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ConfigError: a name is unknown or missing.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        if set(plain) != known:
+            odd = ", ".join(sorted(set(plain) ^ known))
+            raise ConfigError(f"{cls.__name__} does not fit this version: unknown or missing {odd}")
+        return cls(**plain)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig(Strict):
+    """The shape of the network."""
+
+    width: int = 32
+    """Token width, C."""
+    heads: int = 4
+    """Attention heads, h."""
+    layers: int = 2
+    """Transformer layers."""
+    latent: int = 4
+    """Dimensions of z."""
+    components: int = 100
+    """Gaussians in the latent mixture that rows are drawn from."""
+    hidden: int = 192
+    """Width of the decoder."""
+    dropout: float = 0.0
+    """Share of the decoder's inputs and units dropped in training."""
+    tau: float = 0.95
+    """Temperature of the contrastive loss, τ."""
+    autoregressive: bool = True
+    """Whether the decoder sees the columns it has drawn before."""
+    latent_mixture: bool = True
+    """Whether z is drawn from the latent mixture; if not, from Eq. 8's, averaged over the data."""
+    fusion: bool = True
+    """Ablation: the transformer (TFT)."""
+    mixture_prior: bool = True
+    """Ablation: Eq. 8's mixture prior."""
+    contrastive: bool = True
+    """Ablation: the contrastive loss."""
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ConfigError(f"width {self.width} is not a multiple of heads {self.heads}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingConfig(Strict):
+    """How the network is trained."""
+
+    epochs: int
+    """Passes over the training rows, at most."""
+    batch_rows: int
+    """Rows a step, over all workers."""
+    learning_rate: float = 1e-3
+    """Peak of AdamW's learning rate; it falls to zero along a half cosine."""
+    weight_decay: float = 1e-4
+    """AdamW's weight decay."""
+    free_decay: float = 0.0
+    """AdamW's weight decay of the vectors of single values."""
+    warm_share: float = 0.125
+    """Share of the training in which Eq. 8's prior alone shapes z, before the mixture is fitted;
+    it ends early when the held-out rows no longer gain."""
+    kl_warm: float = 1.0
+    """Weight of Eq. 8's KL in that share, λ1."""
+    kl_mixture: float = 1.0
+    """Weight of the KL to the latent mixture afterwards; at 1 the loss is the negative ELBO."""
+    kl_label: float = 0.02
+    """Weight of Eq. 8's KL beside it."""
+    rate_floor: float = 2.0
+    """Nats a row that z may carry before the KL costs anything (free bits). Without it a decoder
+    that sees the columns before needs no z: the posterior collapses, and with it explanations and
+    conditions through the mixture."""
+    contrastive: float = 0.05
+    """Weight of the contrastive loss, λ2."""
+    reconstruction: float = 1.0
+    """Weight of the reconstruction loss, λ3."""
+    patience: int = 15
+    """Validations without a better one after which training stops."""
+    validations: int = 100
+    """Validations over the whole training."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ConfigError(f"epochs must be at least 1, not {self.epochs}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Everything about one model and its training."""
+
+    preset: Preset
+    model: ModelConfig
+    training: TrainingConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "preset": str(self.preset),
+            "model": self.model.to_dict(),
+            "training": self.training.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ConfigError: a name or the preset is unknown, or a name is missing.
+        """
+        odd = set(plain) ^ set(cls.__dataclass_fields__)
+        if odd or plain["preset"] not in list(Preset):
+            found = ", ".join(sorted(odd)) or f"preset {plain['preset']!r}"
+            raise ConfigError(f"Config does not fit this version: unknown or missing {found}")
+        return cls(
+            preset=Preset(plain["preset"]),
+            model=ModelConfig.from_dict(plain["model"]),
+            training=TrainingConfig.from_dict(plain["training"]),
+        )
+
+    @classmethod
+    def for_table(
+        cls,
+        layout: Layout,
+        rows: int,
+        *,
+        preset: Preset = Preset.DEFAULT,
+        epochs: int | None = None,
+        **ablations: bool,
+    ) -> Self:
+        """The rules.
+
+        Args:
+            layout: the encoded row.
+            rows: training rows.
+            preset: which set of rules.
+            epochs: overrides the rule's.
+            **ablations: `fusion`, `mixture_prior`, `contrastive`: False switches one off.
+
+        Raises:
+            ConfigError: there is nothing to train on.
+        """
+        if rows < 2:
+            raise ConfigError(f"{rows} rows to train on are too few: expected at least 2")
+        if not layout.fields:
+            raise ConfigError(
+                "there is no column to learn: all are constant, identifiers, free text or left out"
+            )
+        epochs = _epochs(rows) if epochs is None else epochs
+        rules = _paper_rules if preset is Preset.PAPER else _default_rules
+        model, training = rules(rows, epochs, ablations)
+        return cls(preset=preset, model=model, training=training)
+
+
+def _default_rules(
+    rows: int, epochs: int, ablations: Mapping[str, bool]
+) -> tuple[ModelConfig, TrainingConfig]:
+    model = ModelConfig(
+        components=max(1, min(100, rows // 50)),
+        dropout=round(min(0.2, 4 / rows**0.5), 3),
+        **ablations,
+    )
+    training = TrainingConfig(
+        epochs=epochs,
+        batch_rows=_batch_rows(rows),
+        learning_rate=2e-3 * min(1.0, (rows / 10_000) ** 0.25),
+        weight_decay=min(1.0, 100 / rows),
+        free_decay=min(10.0, 1_000 / rows),
+    )
+    return model, training
+
+
+def _paper_rules(
+    rows: int, epochs: int, ablations: Mapping[str, bool]
+) -> tuple[ModelConfig, TrainingConfig]:
+    # NOTE[DIFF]: Eq. 13's λ = (1, 0.5, 0.1) collapse when the KL is summed over z's
+    # dimensions; read as a mean over them, relative to RE: KL 1 / (0.1 · Z), CL 0.5 / 0.1.
+    latent = 32
+    model = ModelConfig(
+        latent=latent, components=1, autoregressive=False, latent_mixture=False, **ablations
+    )
+    training = TrainingConfig(
+        epochs=epochs,
+        batch_rows=_batch_rows(rows),
+        learning_rate=1e-3,
+        warm_share=1.0,
+        rate_floor=0.0,
+        kl_warm=1.0 / latent,
+        contrastive=0.5,
+        reconstruction=0.1,
+    )
+    return model, training
+
+
+def _epochs(rows: int) -> int:
+    """Row presentations grow with the root of the rows, the cube root from 32,000 on.
+
+    Every row is seen at least once.
+    """
+    ratio = rows / 32_561
+    presentations = 800_000 * ratio ** (1 / 2 if ratio < 1 else 1 / 3)
+    return max(1, round(presentations / rows))
+
+
+def _batch_rows(rows: int) -> int:
+    """The power of two nearest 2.5·√rows: 32 for the smallest tables, 512 for 32,000 rows."""
+    return int(min(max(2 ** round(math.log2(2.5 * rows**0.5)), 32), 2048, rows))
+
+
+def coding_for(rows: int, preset: Preset) -> CodecConfig:
+    """How to code a table of so many rows: fewer bins when there are few rows to fill them."""
+    coding = "modes" if preset is Preset.PAPER else "quantile"
+    return CodecConfig(coding=coding, bins=int(min(max(2 * rows ** (1 / 3), 8), 64)))
+
+
+def validation_share(rows: int) -> float:
+    """Share of rows held out: a tenth of small tables, never more than 20,000 rows."""
+    return min(0.1 if rows < 10_000 else 0.05, 20_000 / max(rows, 1))

@@ -1,0 +1,98 @@
+"""Eq. 4–7, GTCoder: the PreNorm transformer that fuses all columns, and the posterior over z.
+
+Shapes: B rows, K fields, C token width, H heads, Z latent.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention (Eq. 4–5)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def split(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each (B, H, K + 1, C / H)."""
+        rows, length, width = tokens.shape
+        qkv = self.qkv(tokens).view(rows, length, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        return query, key, value
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, K + 1, C) → (B, K + 1, C)."""
+        mixed = functional.scaled_dot_product_attention(*self.split(tokens))
+        return self.out(mixed.transpose(1, 2).flatten(2))  # (B, K + 1, C)
+
+    def weights(self, tokens: Tensor) -> Tensor:
+        """Attention weights, (B, H, K + 1, K + 1); rows sum to 1. Only explanations need them."""
+        query, key, _ = self.split(tokens)
+        return (query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5).softmax(-1)
+
+
+class Block(nn.Module):
+    """PreNorm: attention, then a feed-forward layer, each around a residual path."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention = Attention(width, heads)
+        self.norm_attention = nn.LayerNorm(width)
+        self.norm_feed = nn.LayerNorm(width)
+        self.feed = nn.Sequential(
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Linear(2 * width, width),
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, K + 1, C) → (B, K + 1, C)."""
+        tokens = tokens + self.attention(self.norm_attention(tokens))
+        return tokens + self.feed(self.norm_feed(tokens))
+
+
+class Fusion(nn.Module):
+    """Fuses the tokens of a row; without layers (the TFT ablation) tokens pass as they are."""
+
+    def __init__(self, *, width: int, heads: int, layers: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, K + 1, C) → (B, K + 1, C)."""
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.norm(tokens)
+
+    def attention(self, tokens: Tensor) -> Tensor:
+        """Last layer's attention averaged over heads, (B, K + 1, K + 1)."""
+        for block in self.blocks[:-1]:
+            tokens = block(tokens)
+        last = self.blocks[-1]
+        assert isinstance(last, Block)
+        return last.attention.weights(last.norm_attention(tokens)).mean(1)
+
+
+class Posterior(nn.Module):
+    """Eq. 6–7: μ and log σ² from the fused [CLS] plus the mean of the input tokens."""
+
+    def __init__(self, width: int, latent: int) -> None:
+        super().__init__()
+        self.mu = nn.Linear(width, latent)
+        self.logvar = nn.Linear(width, latent)
+        nn.init.zeros_(self.logvar.weight)
+        nn.init.constant_(self.logvar.bias, -2.0)
+
+    def forward(self, tokens: Tensor, fused: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, K + 1, C) before and after fusion → μ, log σ², both (B, Z)."""
+        summary = fused[:, 0] + tokens[:, 1:].mean(1)  # (B, C): semantic + lexical
+        return self.mu(summary), self.logvar(summary).clamp(-10, 4)
+
+
+def reparameterise(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
+    """z ~ N(μ, σ²) from standard normal noise, all (B, Z); differentiable in μ and σ."""
+    return mu + (0.5 * logvar).exp() * noise

@@ -1,0 +1,82 @@
+"""The contract between the codec and the network: which fields a row has once encoded.
+
+The network never sees a table: it follows a `Layout`, a list of fields, each with a code and,
+for numbers, a scalar.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+import numpy as np
+
+
+class Scalar(StrEnum):
+    """What the scalar beside a code means."""
+
+    NONE = "none"
+    """There is none: the code says everything."""
+    UNIFORM = "uniform"
+    """Position within the code's quantile bin, in [0, 1)."""
+    MODE = "mode"
+    """Value normalised by the code's Gaussian mode, in [-1, 1] (mode-specific normalisation)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """One encoded column."""
+
+    name: str
+    """The table's column."""
+    cardinality: int
+    """Number of codes, those for missing and for the rest of the categories included."""
+    scalar: Scalar
+    discrete: bool
+    """Whether it takes part in Eq. 8's mixture and in the contrastive loss."""
+    ordered: bool
+    """Whether neighbouring codes are neighbouring values (the last code, missing, excepted)."""
+    frequencies: tuple[float, ...]
+    """Share of each code in the table, (cardinality,); sums to 1."""
+
+    def __post_init__(self) -> None:
+        assert self.cardinality == len(self.frequencies) >= 1, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The fields of an encoded row, in order."""
+
+    fields: tuple[Field, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The layout as plain JSON values."""
+        return {
+            "fields": [
+                {name: getattr(field, name) for name in Field.__dataclass_fields__}
+                for field in self.fields
+            ]
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(
+            tuple(
+                Field(
+                    **{**f, "scalar": Scalar(f["scalar"]), "frequencies": tuple(f["frequencies"])}
+                )
+                for f in plain["fields"]
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Encoded rows: `codes` int16 (B, K) and `scalars` float32 (B, K), 0 where a field has none."""
+
+    codes: np.ndarray
+    scalars: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.codes)

@@ -1,0 +1,98 @@
+"""One transform per column: Arrow values ⇄ a code and a scalar a row.
+
+A transform is fitted on a column's sketch, says what it gives the network (`field`), and is plain
+JSON. Encoding and decoding are Arrow and numpy, and pure functions of their arguments.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pyarrow as pa
+
+from gtcoder.errors import ConfigError
+from gtcoder.layout import Field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodecConfig:
+    """How tables are coded."""
+
+    coding: str = "quantile"
+    """`quantile` bins, or Gaussian `modes` (mode-specific normalisation, as in the paper)."""
+    bins: int = 64
+    """Quantile bins of a column of numbers, heavy values not counted."""
+    max_values: int = 256
+    """Numbers with at most so many distinct values get a code for each value."""
+    max_categories: int = 4096
+    """Categories by name; the rest share a code."""
+    min_category_rows: int = 5
+    """Nothing that fewer rows share is written down."""
+
+    def __post_init__(self) -> None:
+        if self.coding not in ("quantile", "modes"):
+            raise ConfigError(f"coding: expected quantile or modes, found {self.coding!r}")
+        limits = {"bins": 8192, "max_values": 8192, "max_categories": 30_000}
+        for name, most in {**limits, "min_category_rows": 1_000_000}.items():
+            value = getattr(self, name)
+            if not 1 <= value <= most:
+                raise ConfigError(f"{name}: expected 1 to {most}, found {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What decoding one column may use beside the codes."""
+
+    uniform: np.ndarray
+    """Numbers in [0, 1) of each row's own, float64 (B, 2)."""
+    first: int
+    """The number of the first row among all rows ever made."""
+    column: int = 0
+
+    def __len__(self) -> int:
+        return len(self.uniform)
+
+    def draws(self, where: np.ndarray) -> np.ndarray:
+        """A number in [0, 1) for each row `where`, another in every column."""
+        return np.asarray((self.uniform[where, 0] + self.column * _GOLDEN) % 1.0)
+
+
+_GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """How a column's codes meet a condition, all float32 (cardinality,)."""
+
+    weights: np.ndarray
+    """The share of each code's rows that meet it."""
+    low: np.ndarray
+    """The least scalar that does, in each code."""
+    high: np.ndarray
+    """The greatest scalar that does, in each code; included."""
+
+
+class Transform(Protocol):
+    """What every column's transform can do."""
+
+    @property
+    def field(self) -> Field | None:
+        """What the network sees, or None if it sees nothing."""
+
+    def encode(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """Codes int16 (B,) and scalars float32 (B,) of the column's values."""
+
+    def decode(self, codes: np.ndarray, scalars: np.ndarray, rows: Rows) -> pa.Array:
+        """The values of codes (B,) and scalars (B,)."""
+
+    def describe(self) -> dict[str, Any]:
+        """The values known: `categories`, or `low` and `high`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The transform as plain JSON values."""
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any], name: str, arrow_type: pa.DataType) -> Self:
+        """The inverse of `to_dict`."""
+        ...

@@ -1,0 +1,79 @@
+"""The stream of rows is one, however it is cut."""
+
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from gtcoder.codec import Codec
+from gtcoder.errors import ConfigError
+from gtcoder.model import GTCoder
+from gtcoder.sample import BLOCK_ROWS, Sampler
+from gtcoder.schema import Schema
+from gtcoder.sketch import TableSketch
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    rng = np.random.default_rng(0)
+    return pa.table(
+        {
+            "id": np.arange(2_000),
+            "city": pa.array(rng.choice(["Oslo", "Bergen"], 2_000)).dictionary_encode(),
+            "pay": pa.array(rng.normal(size=2_000), mask=rng.random(2_000) < 0.1),
+            "note": ["n/a"] * 2_000,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def codec(table) -> Codec:
+    sketch = TableSketch.of(table)
+    return Codec.fit(Schema.infer(table.schema, sketch), sketch)
+
+
+@pytest.fixture(scope="module")
+def model(codec, small) -> GTCoder:
+    torch.manual_seed(0)
+    return GTCoder(codec.layout, small().model)
+
+
+@pytest.fixture(params=[(), ("city=Oslo", "pay>=1")], ids=["free", "conditioned"])
+def sampler(request, codec, model) -> Sampler:
+    return Sampler(model, codec, codec.constrain(request.param))
+
+
+def test_a_range_is_the_same_in_whatever_pieces(sampler, table):
+    end = 2 * BLOCK_ROWS + 100
+    whole = sampler.rows(3, 0, end)
+    assert whole.schema.equals(table.schema, check_metadata=True)
+    for bounds in ([0, 1, BLOCK_ROWS, end], [0, 700, BLOCK_ROWS + 1, 2 * BLOCK_ROWS, end]):
+        pieces = [sampler.rows(3, a, b) for a, b in pairwise(bounds)]
+        assert pa.concat_tables(pieces).combine_chunks().equals(whole.combine_chunks())
+
+
+def test_blocks_and_seeds_differ(sampler):
+    first, second = (sampler.rows(3, at, at + 50)["pay"] for at in (0, BLOCK_ROWS))
+    assert not first.equals(second)
+    assert not first.equals(sampler.rows(4, 0, 50)["pay"])
+
+
+def test_identifiers_never_come_twice(sampler):
+    ids = pa.concat_tables([sampler.rows(3, 0, 60), sampler.rows(3, 60, 100)])["id"]
+    assert len(ids.unique()) == 100
+
+
+def test_no_rows(sampler, table):
+    assert sampler.rows(3, 7, 7).schema.equals(table.schema)
+    assert len(sampler.rows(3, 7, 7)) == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [((-1, 0, 1), "seed must not be negative"), ((0, 0, -1), "number of rows must not")],
+)
+def test_what_cannot_be_asked(sampler, request_, message):
+    with pytest.raises(ConfigError, match=message):
+        sampler.rows(*request_)

@@ -1,0 +1,309 @@
+"""The whole way from a DataFrame to a DataFrame, and the bundle between them."""
+
+import datetime as dt
+import json
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import safetensors.torch
+
+import gtcoder
+from gtcoder import Synthesizer
+from gtcoder.errors import (
+    BundleError,
+    ConditionError,
+    ConfigError,
+    GTCoderError,
+    OutputError,
+    SchemaError,
+    TableError,
+)
+
+ROWS = 400
+
+
+def with_holes(values, rng: np.random.Generator) -> pd.Series:
+    holed = pd.Series(values).copy()
+    holed[rng.random(ROWS) < 0.1] = None
+    return holed
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    """Every dtype, with and without missing values; `sex` follows `age`."""
+    rng = np.random.default_rng(0)
+    age = rng.integers(18, 90, ROWS)
+    hours = pd.to_timedelta(rng.integers(0, 10_000, ROWS), "h")
+    words = ["lorem", "ipsum", "dolor", "sit", "amet"]
+    return pd.DataFrame(
+        {
+            "age": age,
+            "sex": np.where((age > 50) ^ (rng.random(ROWS) < 0.1), "Female", "Male"),
+            "bool": rng.random(ROWS) < 0.3,
+            "boolean": with_holes(pd.array(rng.random(ROWS) < 0.3, "boolean"), rng),
+            "int8": rng.integers(-5, 5, ROWS).astype("int8"),
+            "int64": rng.integers(0, 10**12, ROWS),
+            "Int64": with_holes(pd.array(rng.integers(0, 90, ROWS), "Int64"), rng),
+            "float32": rng.normal(size=ROWS).astype("float32"),
+            "float64": np.where(rng.random(ROWS) < 0.1, np.nan, rng.normal(size=ROWS)),
+            "Float64": with_holes(pd.array(rng.normal(size=ROWS).round(1), "Float64"), rng),
+            "category": pd.Categorical(rng.choice(["a", "b", "ü"], ROWS)),
+            "ordered": pd.Categorical.from_codes(
+                rng.choice(4, ROWS, p=[0.1, 0.1, 0.5, 0.3]) - 1,
+                ["low", "mid", "high"],
+                ordered=True,
+            ),
+            "string": with_holes(pd.array(rng.choice(["x", "y"], ROWS), "string"), rng),
+            "arrow": pd.array(rng.integers(0, 5, ROWS), "int16[pyarrow]"),
+            "day": pd.Timestamp("2020-01-01") + hours.floor("D"),
+            "ns": with_holes(pd.Timestamp("2020-01-01") + hours, rng).astype("datetime64[ns]"),
+            "tz": pd.Timestamp("2020-01-01", tz="Europe/Oslo") + hours,
+            "delta": hours,
+            "date": [
+                dt.date(2020, 1, 1) + dt.timedelta(int(d)) for d in rng.integers(0, 900, ROWS)
+            ],
+            "time": [dt.time(int(h), 30) for h in rng.integers(0, 24, ROWS)],
+            "decimal": [Decimal(int(v)) / 100 for v in rng.integers(0, 10**5, ROWS)],
+            "constant": "same",
+            "empty": pd.Series([None] * ROWS, dtype=object),
+            "id": np.arange(ROWS) + 1_000,
+            "text": [" ".join(rng.choice(words, 30)) + f" secret-{i}" for i in range(ROWS)],
+        },
+        index=pd.Index(rng.permutation(ROWS), name="index"),
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(table) -> Synthesizer:
+    return Synthesizer(epochs=3, seed=5).fit(table)
+
+
+@pytest.fixture(scope="module")
+def drawn(fitted) -> pd.DataFrame:
+    return fitted.sample(300, seed=7)
+
+
+@pytest.fixture(scope="module")
+def saved(fitted, tmp_path_factory):
+    path = tmp_path_factory.mktemp("bundles") / "bundle"
+    fitted.save(path)
+    return path
+
+
+def test_columns_and_dtypes_come_back(table, drawn):
+    pd.testing.assert_series_equal(drawn.dtypes, table.dtypes)
+    assert len(drawn) == 300
+    assert list(drawn.index) == list(range(300))
+
+
+def test_only_columns_with_missing_values_have_them(table, drawn):
+    missing = table.columns[table.isna().any()]
+    assert set(drawn.columns[drawn.isna().any()]) == {*missing, "text"}
+    for name in ("boolean", "Int64", "float64", "ns", "string"):
+        assert abs(drawn[name].isna().mean() - table[name].isna().mean()) < 0.1
+
+
+def test_values_are_of_the_tables_kind(table, drawn):
+    assert set(drawn["category"]) <= {"a", "b", "ü"}
+    assert set(drawn["constant"]) == {"same"}
+    assert drawn["age"].between(18, 89).all()
+    assert (drawn["day"] == drawn["day"].dt.normalize()).all()
+    assert all(time.minute == 30 for time in drawn["time"])
+    assert all(value.as_tuple().exponent == -2 for value in drawn["decimal"])
+    assert drawn["id"].is_unique
+
+
+def test_the_same_seed_gives_the_same_rows_however_many(fitted, drawn):
+    pd.testing.assert_frame_equal(fitted.sample(20, seed=7), drawn[:20])
+    assert not fitted.sample(300, seed=8).equals(drawn)
+
+
+def test_the_same_fit_gives_the_same_rows(table, fitted, drawn):
+    again = Synthesizer(epochs=3, seed=5).fit(table)
+    pd.testing.assert_frame_equal(again.sample(300, seed=7), drawn)
+    other = Synthesizer(epochs=3, seed=6).fit(table)
+    assert not other.sample(300, seed=7).equals(drawn)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"sex": "Female", "age": (65, None), "day": ("2020-03-01", dt.date(2020, 6, 30))},
+        ["sex=Female", "age>=65", "day=2020-03-01..2020-06-30"],
+    ],
+)
+def test_conditions_hold_in_every_row(fitted, where):
+    rows = fitted.sample(200, where=where, seed=1)
+    assert set(rows["sex"]) == {"Female"}
+    assert rows["age"].min() >= 65
+    assert rows["day"].between("2020-03-01", "2020-06-30").all()
+
+
+def test_conditions_on_missing_and_any_of(fitted):
+    rows = fitted.sample(100, where={"Int64": None, "category": ["a", "ü"]}, seed=1)
+    assert rows["Int64"].isna().all()
+    assert set(rows["category"]) == {"a", "ü"}
+
+
+def test_saving_and_loading_changes_nothing(saved, drawn, fitted):
+    loaded = Synthesizer.load(saved)
+    pd.testing.assert_frame_equal(loaded.sample(300, seed=7), drawn)
+    assert loaded.bundle.checksum == fitted.bundle.checksum
+    with pytest.raises(OutputError, match=r"exists.*overwrite"):
+        loaded.save(saved)
+    loaded.save(saved, overwrite=True)
+    with pytest.raises(BundleError, match="no bundle"):
+        Synthesizer.load(saved / "nothing")
+
+
+def numbers(plain) -> set[float]:
+    """All numbers in JSON."""
+    if isinstance(plain, dict):
+        return set().union(*map(numbers, plain.values()))
+    if isinstance(plain, list):
+        return set().union(*map(numbers, plain))
+    return {float(plain)} if isinstance(plain, int | float) else set()
+
+
+def test_no_training_row_is_in_the_bundle(saved, table):
+    told = b"".join(path.read_bytes() for path in sorted(saved.iterdir()))
+    for i in range(ROWS):
+        assert f"secret-{i}".encode() not in told
+    codec = numbers(json.loads((saved / "codec.json").read_text()))
+    for name in ("float64", "float32"):
+        lone = {float(value) for value in table[name].dropna()}
+        assert not lone & codec, name
+    assert not {float(table["int64"].min()), float(table["int64"].max())} & codec
+    tensors = safetensors.torch.load_file(saved / "model.safetensors")
+    tensors |= safetensors.torch.load_file(saved / "latent.safetensors")
+    assert all(ROWS * 0.9 not in t.shape and ROWS not in t.shape for t in tensors.values())
+
+
+def test_rare_categories_and_extremes_stay_out(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"name": rng.choice(["Ann", "Bob"], 300), "pay": rng.normal(size=300)})
+    table.loc[:3, "name"] = "Rumpelstiltskin"
+    table.loc[7, "pay"] = 987_654.321
+    synthesizer = Synthesizer(epochs=1).fit(table)
+    synthesizer.save(tmp_path / "bundle")
+    told = b"".join(path.read_bytes() for path in (tmp_path / "bundle").iterdir())
+    assert b"Rumpelstiltskin" not in told
+    assert b"987654.321" not in told
+    rows = synthesizer.sample(2_000)
+    assert "Rumpelstiltskin" not in set(rows["name"])
+    assert rows["pay"].max() < 987_654
+
+
+def test_explanations(fitted, table):
+    explanation = fitted.explain(table)
+    assert explanation.rows == ROWS
+    assert sum(explanation.contributions.values()) == pytest.approx(1, abs=1e-4)
+    learned = {field.name for field in fitted.bundle.codec.layout.fields}
+    assert set(explanation.contributions) == learned
+    assert not learned & {"id", "text", "constant", "empty"}
+    assert set(fitted.bundle.explanation["contributions"]) == learned
+
+
+@pytest.mark.parametrize("off", ["fusion", "mixture_prior", "contrastive"])
+def test_ablations(table, off):
+    few = table[["age", "sex", "float64"]]
+    synthesizer = Synthesizer(epochs=1, **{off: False}).fit(few)
+    assert len(synthesizer.sample(10, where={"sex": "Male"})) == 10
+    if off == "fusion":
+        assert synthesizer.bundle.explanation == {}
+        with pytest.raises(GTCoderError, match="without the fusion transformer"):
+            synthesizer.explain(few)
+
+
+def test_the_papers_preset(table, tmp_path):
+    few = table[["age", "sex", "float64", "Int64", "day"]]
+    synthesizer = Synthesizer(preset="paper", epochs=2).fit(few)
+    rows = synthesizer.sample(200, where={"age": (40, 60), "sex": "Male"}, seed=1)
+    assert rows["age"].between(40, 60).all()
+    pd.testing.assert_series_equal(rows.dtypes, few.dtypes)
+    synthesizer.save(tmp_path / "paper")
+    loaded = Synthesizer.load(tmp_path / "paper")
+    pd.testing.assert_frame_equal(
+        loaded.sample(200, where={"age": (40, 60), "sex": "Male"}, seed=1), rows
+    )
+
+
+def test_arrow_tables_no_rows_and_no_discrete_columns(table):
+    arrow = pa.table({"x": table["float64"].to_numpy(), "y": table["int64"].to_numpy()})
+    synthesizer = Synthesizer(epochs=1).fit(arrow)
+    rows = synthesizer.sample(0)
+    assert rows.shape == (0, 2)
+    assert len(synthesizer.sample(5_000, seed=1)) == 5_000
+
+
+def test_schema_and_exclude(table):
+    nested = table[["age", "sex"]].assign(list=[[1, 2]] * ROWS)
+    with pytest.raises(SchemaError, match=r"'list'.*exclude"):
+        Synthesizer(epochs=1).fit(nested)
+    kinds = {"columns": {"age": {"kind": "categorical"}}}
+    synthesizer = Synthesizer(epochs=1, exclude=["list"], schema=kinds).fit(nested)
+    assert list(synthesizer.sample(3).columns) == ["age", "sex"]
+    assert synthesizer.schema["age"].kind == "categorical"
+    with pytest.raises(SchemaError, match=r"'agee'.*did you mean 'age'"):
+        Synthesizer(epochs=1, exclude=["agee"]).fit(table)
+    with pytest.raises(SchemaError, match=r"'agee'.*did you mean 'age'"):
+        Synthesizer(schema={"columns": {"agee": {"kind": "real"}}}).fit(table[["age"]])
+
+
+def test_a_table_that_does_not_fit_the_bundle(fitted, table):
+    with pytest.raises(TableError, match=r"'sex'.*no such column"):
+        fitted.explain(table.drop(columns="sex"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "best"}, "no preset 'best'; there are: default, paper"),
+        ({"validation_fraction": 1.0}, r"validation_fraction must be in \[0, 1\), not 1.0"),
+        ({"epochs": 0}, "epochs must be at least 1, not 0"),
+        ({"max_time_s": 0}, "max_time_s must be more than 0, not 0"),
+        ({"seed": -1}, "seed must not be negative, but is -1"),
+        ({"device": "tpu9"}, "no device 'tpu9'; there are: cpu"),
+        ({"exclude": "age"}, "exclude must be a list of columns, not the text 'age'"),
+    ],
+)
+def test_options_that_cannot_be_used(table, options, message):
+    with pytest.raises(ConfigError, match=message):
+        Synthesizer(**options).fit(table[["age", "sex"]])
+
+
+def test_tables_that_cannot_be_learned(table):
+    with pytest.raises(ConfigError, match="0 rows"):
+        Synthesizer().fit(table[["age", "sex"]][:0])
+    with pytest.raises(ConfigError, match="there is no column to learn"):
+        Synthesizer().fit(table[["constant", "empty"]])
+    with pytest.raises(TableError, match="expected a pandas DataFrame or a pyarrow Table"):
+        Synthesizer().fit([{"age": 3}])
+    with pytest.raises(TableError, match="column 'age' is there twice"):
+        Synthesizer().fit(pd.concat([table[["age"]], table[["age"]]], axis=1))
+    with pytest.raises(TableError, match=r"column mixed .*; give each column one type"):
+        Synthesizer().fit(pd.DataFrame({"mixed": [1, "a", 2.5] * 10}))
+
+
+def test_requests_that_cannot_be_met(fitted):
+    with pytest.raises(ConditionError, match=r"\(Female, Male\); found 'Femal'"):
+        fitted.sample(1, where={"sex": "Femal"})
+    with pytest.raises(ConditionError, match=r"'agee'.*did you mean 'age'"):
+        fitted.sample(1, where={"agee": 3})
+    with pytest.raises(ConditionError, match="age"):
+        fitted.sample(1, where=["age>=300"])
+    with pytest.raises(ConfigError, match="number of rows must not be negative, but is -1"):
+        fitted.sample(-1)
+    with pytest.raises(ConfigError, match="seed must not be negative"):
+        fitted.sample(1, seed=-1)
+    with pytest.raises(GTCoderError, match=r"nothing is learned yet: call fit\(table\)"):
+        Synthesizer().sample(1)
+
+
+def test_the_package_offers_the_synthesizer_and_no_more():
+    assert gtcoder.Synthesizer is Synthesizer
+    with pytest.raises(AttributeError, match="Synthesiser"):
+        _ = gtcoder.Synthesiser
