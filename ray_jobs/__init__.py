@@ -1,0 +1,1 @@
+"""What runs on Ray, and the command line."""

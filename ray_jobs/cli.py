@@ -1,0 +1,239 @@
+"""The `gtcoder` command: parse, call the job, print what went wrong in one line.
+
+The jobs are imported within the commands, so that `--help` is quick and Ray is only loaded once
+its environment is set.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gtcoder.errors import ConfigError, GTCoderError
+from ray_jobs.progress import Reporter
+
+app = typer.Typer(
+    name="gtcoder",
+    help="Learn a generator from a table, and write any number of synthetic rows.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
+_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+_Address = Annotated[
+    str | None,
+    typer.Option(help="A running Ray cluster, e.g. auto; omitted, Ray starts in this process."),
+]
+_Workers = Annotated[
+    int | None, typer.Option(help="Workers; omitted, what suits the machines there are.")
+]
+_Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
+
+
+def duration_s(text: str) -> float:
+    """Seconds in `90s`, `5m`, `1.5h` or a bare number of seconds.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not float(match[1]):
+        raise ConfigError(f"--max-time {text!r}: expected a time such as 90s, 5m or 1.5h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+@app.command()
+def train(
+    table: Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")],
+    out: Annotated[str, typer.Option(help="Where the bundle goes: a new folder or s3:// URI.")],
+    preset: Annotated[str, typer.Option(help="Rules for model and training: default, paper.")] = (
+        "default"
+    ),
+    schema: Annotated[
+        str | None,
+        typer.Option(help='JSON file of kinds: {"columns": {"zip": {"kind": "categorical"}}}.'),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="A column to leave out; repeatable.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(help="End the training after so long: 90s, 5m, 2h.")
+    ] = None,
+    num_workers: _Workers = None,
+    use_gpu: Annotated[bool, typer.Option("--use-gpu", help="One GPU for each worker.")] = False,
+    seed: Annotated[int, typer.Option(help="Makes the training repeatable.")] = 0,
+    validation_fraction: Annotated[
+        float | None, typer.Option(help="Share of rows held out to decide when to stop.")
+    ] = None,
+    address: _Address = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Folder or URI for checkpoints; omitted, beside --out.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with this training if it was interrupted.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bundle that is there.")
+    ] = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Learn a table and write a bundle."""
+    from ray_jobs.train import TrainRequest, run_training
+
+    request = TrainRequest(
+        table=table,
+        out=out,
+        preset=preset,
+        schema=_read_schema(schema),
+        exclude=tuple(exclude or ()),
+        epochs=epochs,
+        max_time_s=duration_s(max_time) if max_time else None,
+        num_workers=num_workers,
+        use_gpu=use_gpu,
+        seed=seed,
+        validation_fraction=validation_fraction,
+        address=address,
+        storage=storage,
+        resume=resume,
+        overwrite=overwrite,
+    )
+    run_training(request, Reporter(quiet=quiet))
+
+
+@app.command()
+def generate(
+    bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
+    rows: Annotated[str, typer.Option(help="How many rows, e.g. 1000000 or 1_000_000.")],
+    out: Annotated[str, typer.Option(help="Folder or s3:// URI for the Parquet files.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
+    rows_per_file: Annotated[
+        str | None, typer.Option(help="Rows of a file; omitted, at most about 1,000,000.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A condition all rows meet: column=value, age>=65, day=2013-06-01..2013-06-30; "
+            "repeatable."
+        ),
+    ] = None,
+    num_workers: _Workers = None,
+    address: _Address = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the rows of another request.")
+    ] = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Write synthetic rows as Parquet; after a crash the same command goes on."""
+    from ray_jobs.generate import GenerateRequest, run_generation
+
+    request = GenerateRequest(
+        bundle=bundle,
+        rows=_count(rows, "--rows"),
+        out=out,
+        seed=seed,
+        rows_per_file=_count(rows_per_file, "--rows-per-file") if rows_per_file else None,
+        where=tuple(where or ()),
+        num_workers=num_workers,
+        address=address,
+        overwrite=overwrite,
+    )
+    run_generation(request, Reporter(quiet=quiet))
+
+
+@app.command()
+def explain(
+    bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
+    out: Annotated[str, typer.Option(help="Folder or URI for contributions.json and the picture.")],
+    quiet: _Quiet = False,
+) -> None:
+    """Write which columns drive what was learned, as JSON and a heat map."""
+    from ray_jobs.explain import run_explanation
+
+    run_explanation(bundle, out, Reporter(quiet=quiet))
+
+
+@app.command()
+def demo(
+    out: Annotated[str, typer.Option(help="Folder for all that is written.")] = "gtcoder-demo",
+    address: _Address = None,
+    quiet: _Quiet = False,
+) -> None:
+    """Go the whole way on 336,776 real flights, in under six minutes."""
+    from ray_jobs.demo import run_demo
+
+    run_demo(out, address, Reporter(quiet=quiet))
+
+
+benchmarks = typer.Typer(help="Measure this machine.", no_args_is_help=True)
+app.add_typer(benchmarks, name="benchmark")
+
+
+@benchmarks.command("generate")
+def benchmark_generate(
+    bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
+    rows: Annotated[str, typer.Option(help="Rows of the larger of two jobs.")] = "2_000_000",
+    num_workers: _Workers = None,
+    address: _Address = None,
+) -> None:
+    """Rows a second of generation, beside what the decoder's matrix products alone take."""
+    from ray_jobs import benchmark
+
+    count = _count(rows, "--rows")
+    benchmark.benchmark_generate(bundle, count, num_workers, address, Reporter())
+
+
+@benchmarks.command("codec")
+def benchmark_codec(
+    rows: Annotated[
+        list[str] | None, typer.Option(help="Rows of a table; repeatable; 1, 3 and 10 million.")
+    ] = None,
+) -> None:
+    """Time and memory of sketching and encoding tables of several sizes."""
+    from ray_jobs import benchmark
+
+    sizes = [_count(text, "--rows") for text in rows or ("1_000_000", "3_000_000", "10_000_000")]
+    benchmark.benchmark_codec(sizes, Reporter())
+
+
+def _count(text: str, option: str) -> int:
+    """A number of rows, with or without separators."""
+    try:
+        return int(text.replace(",", "_"))
+    except ValueError as error:
+        raise ConfigError(f"{option} {text!r}: expected a whole number") from error
+
+
+def _read_schema(path: str | None) -> dict[str, object]:
+    if path is None:
+        return {}
+    try:
+        plain = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--schema {path} cannot be read as JSON: {error}") from error
+    if not isinstance(plain, dict):
+        raise ConfigError(f'--schema {path}: expected {{"columns": {{...}}}}')
+    return plain
+
+
+def main() -> None:
+    """Run the command; what a user can mend is one line on standard error and exit code 1."""
+    try:
+        app()
+    except (GTCoderError, OSError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        print(f"error: {said}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

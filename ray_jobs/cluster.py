@@ -1,0 +1,251 @@
+"""A Ray cluster to work on: one started in this process, or one that is already running.
+
+Nothing waits for ever: what a job needs is compared with what the cluster has before it starts.
+
+Ray reads its environment when it is first imported, which is why these modules import it within
+functions, after `connected` has set it.
+"""
+
+import logging
+import os
+import secrets
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gtcoder.errors import ConfigError, GTCoderError
+from ray_jobs.progress import counted
+
+WAIT_S = 300.0
+"""How long a running cluster may take to grow to what a job needs."""
+_OBJECT_STORE_BYTES = 512 << 20
+_ENVIRONMENT = {
+    # Threads that spin at their barriers bring a training to a tenth of its speed as soon as
+    # anything else wants the same cores.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What there is to work with."""
+
+    node_cpus: tuple[int, ...]
+    """CPUs of each machine."""
+    gpus: int
+    local: bool
+    """Whether it was started for this process and ends with it."""
+
+    @property
+    def cpus(self) -> int:
+        """CPUs of all machines."""
+        return sum(self.node_cpus)
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How many workers of what size."""
+
+    count: int
+    cpus: int
+    """For each."""
+    gpus: int
+    """For each."""
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """One worker's, as Ray writes them."""
+        gpus = {"GPU": float(self.gpus)} if self.gpus else {}
+        return {"CPU": float(self.cpus)} | gpus
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[Cluster]:
+    """Connect to the cluster at an address, or start Ray in this process and end it afterwards.
+
+    Within a Ray job, and where RAY_ADDRESS is set, that cluster is meant when no address is given.
+
+    Raises:
+        ConfigError: there is no cluster at the address.
+        GTCoderError: Ray itself failed meanwhile.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    if address.startswith("ray://"):
+        raise ConfigError(
+            f"--address {address}: Ray Client cannot run these jobs; run the command on a machine "
+            "of the cluster, with --address auto"
+        )
+    if address == "local" and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
+        # Else Ray writes a token that all users can read to ~/.ray/auth_token.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    import ray
+
+    ours = not ray.is_initialized()
+    if ours:
+        _start(address)
+    try:
+        yield _cluster(local=address == "local")
+    except ray.exceptions.RayError as error:
+        raise GTCoderError(
+            f"Ray failed: {first_line(error)}; the same command goes on where it stopped (a "
+            "training with --resume)"
+        ) from error
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def train_workers(cluster: Cluster, count: int | None, *, use_gpu: bool) -> Workers:
+    """The workers of a training, each as large as fits: by default one a machine or one a GPU.
+
+    Raises:
+        ConfigError: the cluster has too few CPUs or GPUs, and does not grow.
+    """
+    if use_gpu:
+        count = count or max(cluster.gpus, 1)
+        cluster = wait_for(cluster, {"CPU": 1, "GPU": 1}, count)
+        return Workers(count, max(1, _largest(cluster, count)), 1)
+    count = count or max(1, len(cluster.node_cpus))
+    cluster = wait_for(cluster, {"CPU": 1}, count)
+    return Workers(count, _largest(cluster, count), 0)
+
+
+def wait_for(cluster: Cluster, each: Mapping[str, float], count: int) -> Cluster:
+    """The cluster once it has room for `count` workers, however small.
+
+    Raises:
+        ConfigError: it has not, and does not grow to have.
+    """
+    if count < 1:
+        raise ConfigError(f"--num-workers must be at least 1, not {count}")
+    deadline = time.monotonic() + (0 if cluster.local else WAIT_S)
+    asked = False
+    while not _has_room(cluster, each, count):
+        if time.monotonic() >= deadline:
+            needed = " and ".join(counted(count, kind) for kind in each)
+            raise ConfigError(
+                f"{counted(count, 'worker')} cannot run without {needed}; the cluster has "
+                f"{counted(cluster.cpus, 'CPU')} and {counted(cluster.gpus, 'GPU')}; lower "
+                "--num-workers"
+                + (", or leave --use-gpu out" if "GPU" in each else "")
+                + ("" if cluster.local else ", or add machines")
+            )
+        if not asked:
+            from ray.autoscaler.sdk import request_resources
+
+            request_resources(bundles=[dict(each)] * count)
+            asked = True
+        time.sleep(2)
+        cluster = _cluster(local=cluster.local)
+    return cluster
+
+
+def _has_room(cluster: Cluster, each: Mapping[str, float], count: int) -> bool:
+    return cluster.cpus >= count and ("GPU" not in each or cluster.gpus >= count)
+
+
+def _largest(cluster: Cluster, count: int) -> int:
+    """The most CPUs that each of `count` workers can have."""
+    return max(
+        (
+            cpus
+            for cpus in range(1, max(cluster.node_cpus) + 1)
+            if sum(node // cpus for node in cluster.node_cpus) >= count
+        ),
+        default=1,
+    )
+
+
+def data_context() -> Any:
+    """Ray Data's settings for our passes, which show their own progress."""
+    import ray.data
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current().copy()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    return context
+
+
+def _start(address: str) -> None:
+    import ray
+
+    _knock(address)
+    local: dict[str, Any] = {
+        "include_dashboard": False,
+        "object_store_memory": _OBJECT_STORE_BYTES,
+    }
+    try:
+        with warnings.catch_warnings(), _no_native_stderr():
+            warnings.simplefilter("ignore")
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **(local if address == "local" else {}),
+            )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"--address {address}: no Ray cluster answers there ({first_line(error)})"
+        ) from error
+
+
+def _knock(address: str) -> None:
+    """See early that something listens at `host:port`: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ConfigError(
+            f"--address {address}: no Ray cluster answers there ({first_line(error)})"
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@contextmanager
+def _no_native_stderr() -> Iterator[None]:
+    """Hide what Ray's native code prints while it starts, such as the level of its own log."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _cluster(*, local: bool) -> Cluster:
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cpus = [int(resources.get("CPU", 0)) for resources in nodes]
+    return Cluster(
+        node_cpus=tuple(cpu for cpu in cpus if cpu) or (0,),
+        gpus=int(sum(resources.get("GPU", 0) for resources in nodes)),
+        local=local,
+    )

@@ -1,0 +1,137 @@
+"""How far a job is: a live bar on a terminal, plain lines elsewhere, nothing when quiet.
+
+Progress and warnings go to standard error; what the user asked to know goes to standard output.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import rich.progress
+from rich.console import Console
+from rich.markup import escape
+
+LINE_SECONDS = 10.0
+"""Plain lines come so often at most."""
+
+
+class Stage:
+    """One part of a job while it runs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.started = time.monotonic()
+        self.peak_bytes = 0
+        """The most memory one of its processes is known to have had."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.started
+
+    def rows(self, done: int, total: int) -> None:
+        """Report rows done out of all."""
+        speed = done / max(self.elapsed_s, 1e-3)
+        self.update(done / max(total, 1), f"{done:,} of {total:,} rows, {speed:,.0f} rows/s")
+
+    def update(self, share: float, text: str) -> None:
+        """Report the share done, in [0, 1], and a few words."""
+
+    def saw_memory(self, peak_bytes: int) -> None:
+        """Report the most memory that a process has had."""
+        self.peak_bytes = max(self.peak_bytes, peak_bytes)
+
+
+class Reporter:
+    """Tells the user what happens."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.seconds: dict[str, float] = {}
+        """Of each stage that ended."""
+        self.peak_bytes = 0
+        """The most memory one process is known to have had."""
+        self._console = Console(stderr=True)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing."""
+        if not self.quiet:
+            print(text, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Something the user may want to change."""
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    def result(self, text: str) -> None:
+        """What the job was for."""
+        print(text, flush=True)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """A part of the job, timed and shown."""
+        if self.quiet:
+            stage = Stage(name)
+            yield stage
+        elif self._console.is_terminal:
+            with _bar(self._console) as progress:
+                stage = _BarStage(name, progress)
+                yield stage
+        else:
+            stage = _PlainStage(name)
+            yield stage
+            print(f"{name}: done in {stage.elapsed_s:.1f} s", file=sys.stderr, flush=True)
+        self.seconds[name] = stage.elapsed_s
+        self.peak_bytes = max(self.peak_bytes, stage.peak_bytes, peak_bytes())
+
+    def stages(self) -> str:
+        """The time of each stage, in one line."""
+        return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items())
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words, `1 file` or `12 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def peak_bytes() -> int:
+    """The most memory this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class _BarStage(Stage):
+    def __init__(self, name: str, progress: rich.progress.Progress) -> None:
+        super().__init__(name)
+        self._progress = progress
+        self._task = progress.add_task(name, total=1.0, text="")
+
+    def update(self, share: float, text: str) -> None:
+        self._progress.update(self._task, completed=min(share, 1.0), text=escape(text))
+
+
+class _PlainStage(Stage):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._said = self.started
+
+    def update(self, share: float, text: str) -> None:
+        if time.monotonic() - self._said < LINE_SECONDS:
+            return
+        self._said = time.monotonic()
+        left = self.elapsed_s * (1 - share) / share if share > 0 else None
+        ending = f", {left:.0f} s left" if left is not None else ""
+        print(f"{self.name}: {share:.0%}, {text}{ending}", file=sys.stderr, flush=True)
+
+
+def _bar(console: Console) -> rich.progress.Progress:
+    return rich.progress.Progress(
+        rich.progress.TextColumn("{task.description:<9}"),
+        rich.progress.BarColumn(bar_width=24),
+        rich.progress.TaskProgressColumn(),
+        rich.progress.TextColumn("{task.fields[text]}"),
+        rich.progress.TimeElapsedColumn(),
+        rich.progress.TextColumn("left"),
+        rich.progress.TimeRemainingColumn(),
+        console=console,
+    )

@@ -1,0 +1,111 @@
+"""One file of synthetic rows: which rows, how it is written, and how it is known again."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gtcoder.bundle import Bundle
+from gtcoder.errors import BundleError
+from gtcoder.files import open_read, open_write
+from gtcoder.sample import Sampler
+from ray_jobs.answers import answered
+
+GROUP_ROWS = 1 << 17
+"""Rows of a row group, and of what is in memory at once."""
+_KEY = "gtcoder"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The endless stream of rows that shards are cut from."""
+
+    bundle: str
+    """URI of the bundle."""
+    checksum: str
+    """Of the bundle."""
+    seed: int
+    where: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Rows [start, stop) of the stream in one file."""
+
+    uri: str
+    start: int
+    stop: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return self.stop - self.start
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.uri.rpartition("/")[2]
+
+    def fingerprint(self, stream: Stream) -> str:
+        """What the file says it holds."""
+        plain = [stream.checksum, stream.seed, list(stream.where), self.start, self.stop]
+        return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
+
+
+class ShardWriter:
+    """An actor of the pool: loads the bundle once, then writes shard after shard."""
+
+    def __init__(self, stream: Stream, shards: Sequence[Shard]) -> None:
+        import torch
+
+        torch.set_num_threads(1)
+        self.stream, self.shards = stream, shards
+        self.sampler: Sampler | None = None
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Write the shards of the numbers in a batch."""
+        shards = [self.shards[number] for number in batch["number"].to_pylist()]
+        return answered(lambda: self._write(shards), rows=sum(shard.rows for shard in shards))
+
+    def _write(self, shards: Sequence[Shard]) -> bytes:
+        sampler = self._sampler()
+        for shard in shards:
+            write_shard(shard, self.stream, sampler)
+        return b""
+
+    def _sampler(self) -> Sampler:
+        if self.sampler is None:
+            bundle = Bundle.load(self.stream.bundle)
+            if bundle.checksum != self.stream.checksum:
+                raise BundleError(f"{self.stream.bundle} has changed since the job began")
+            constraints = bundle.codec.constrain(list(self.stream.where))
+            self.sampler = Sampler(bundle.model(), bundle.codec, constraints)
+        return self.sampler
+
+
+def write_shard(shard: Shard, stream: Stream, sampler: Sampler) -> None:
+    """Write one file; it is seen once it is whole."""
+    schema = sampler.codec.schema.arrow
+    with (
+        open_write(shard.uri) as file,
+        pq.ParquetWriter(file, schema, compression="zstd", compression_level=1) as writer,
+    ):
+        for start in range(shard.start, shard.stop, GROUP_ROWS):
+            stop = min(start + GROUP_ROWS, shard.stop)
+            writer.write_table(sampler.rows(stream.seed, start, stop), row_group_size=GROUP_ROWS)
+        writer.add_key_value_metadata({_KEY: shard.fingerprint(stream)})
+
+
+def is_written(shard: Shard, stream: Stream) -> bool:
+    """Whether the file is there, whole, and the one that would be written."""
+    try:
+        with open_read(shard.uri) as file:
+            metadata = pq.read_metadata(file)
+    except pa.ArrowException:
+        return False
+    said = (metadata.metadata or {}).get(_KEY.encode(), b"").decode()
+    rows: int = metadata.num_rows
+    return rows == shard.rows and said == shard.fingerprint(stream)

@@ -1,0 +1,198 @@
+"""The training job: sketch, schema, codec, encode once, train on any number of workers, bundle."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import pyarrow as pa
+
+from gtcoder.bundle import check_target
+from gtcoder.codec import Codec
+from gtcoder.config import Config, Preset, coding_for, validation_share
+from gtcoder.encoded import EncodedRows, read_manifest
+from gtcoder.errors import ConfigError
+from gtcoder.files import join, remove
+from gtcoder.schema import Schema
+from gtcoder.sketch import TableSketch
+from gtcoder.table import Table, locate
+from ray_jobs.cluster import Cluster, connected, train_workers
+from ray_jobs.fit import fit
+from ray_jobs.progress import Reporter, counted
+from ray_jobs.reading import encode_table, load_codec, save_codec, sketch_table
+from ray_jobs.run_folder import CONFIG, begin, load_json, prepare, run_folder, save_json
+from ray_jobs.worker import Outcome
+
+_ENCODED = "encoded"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TrainRequest:
+    """What the user asked for."""
+
+    table: str
+    out: str
+    preset: str = "default"
+    schema: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Kinds that override the inferred ones."""
+    exclude: Sequence[str] = ()
+    epochs: int | None = None
+    max_time_s: float | None = None
+    num_workers: int | None = None
+    use_gpu: bool = False
+    seed: int = 0
+    validation_fraction: float | None = None
+    address: str | None = None
+    storage: str | None = None
+    resume: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.preset not in list(Preset):
+            raise ConfigError(f"no preset {self.preset!r}; there are: {', '.join(Preset)}")
+        fraction = self.validation_fraction
+        if fraction is not None and not 0 <= fraction < 1:
+            raise ConfigError(f"--validation-fraction must be in [0, 1), not {fraction}")
+        for name in ("epochs", "num_workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        if self.seed < 0:
+            raise ConfigError(f"--seed must not be negative, but is {self.seed}")
+
+    def identity(self, table: Table) -> dict[str, Any]:
+        """All that decides the outcome: what a resumed run must have in common."""
+        return {
+            "table": table.uri,
+            "table_fingerprint": table.fingerprint,
+            "preset": self.preset,
+            "schema": dict(self.schema),
+            "exclude": list(self.exclude),
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "validation_fraction": self.validation_fraction,
+        }
+
+
+def run_training(request: TrainRequest, reporter: Reporter) -> None:
+    """Train and write the bundle.
+
+    Raises:
+        GTCoderError: what the user can mend, in one line.
+    """
+    check_target(request.out, overwrite=request.overwrite)
+    table = locate(request.table)
+    _schema(table.schema, TableSketch.of(_columns(table, request).empty_table()), request)
+    identity = request.identity(table)
+    run = run_folder(request.out, request.storage)
+    resumed = prepare(run, identity, resume=request.resume, overwrite=request.overwrite)
+    with ExitStack() as stack:
+        with reporter.stage("start"):
+            cluster = stack.enter_context(connected(request.address))
+            workers = train_workers(cluster, request.num_workers, use_gpu=request.use_gpu)
+        reporter.note(
+            f"{table.uri}: {table.rows:,} rows, {counted(len(table.files), f'{table.format} file')}"
+        )
+        if resumed:
+            reporter.note(f"going on with the training in {run}")
+            codec = load_codec(run)
+        else:
+            codec = _sketched(table, request, cluster, reporter)
+            save_codec(run, codec)
+            begin(run, identity)
+        _describe(codec.schema, reporter)
+        config = _encoded(table, codec, run, request, cluster, reporter)
+        with reporter.stage("train") as stage:
+            outcome = fit(
+                run,
+                join(run, _ENCODED),
+                config,
+                workers,
+                seed=request.seed,
+                max_time_s=request.max_time_s,
+                stage=stage,
+            )
+    info = _info(request, table, outcome, reporter)
+    bundle = dataclasses.replace(outcome.bundle, info=info)
+    bundle.save(request.out, overwrite=request.overwrite)
+    remove(run)
+    speed = outcome.trained_rows / max(outcome.train_s, 1e-3)
+    reporter.result(
+        f"{table.rows:,} rows learned at {speed:,.0f} rows/s (ended by {outcome.stopped}); "
+        f"{reporter.stages()}; peak memory {reporter.peak_bytes / 1e6:,.0f} MB; "
+        f"bundle {request.out}"
+    )
+
+
+def _columns(table: Table, request: TrainRequest) -> pa.Schema:
+    return pa.schema([field for field in table.schema if field.name not in request.exclude])
+
+
+def _schema(arrow: pa.Schema, sketch: TableSketch, request: TrainRequest) -> Schema:
+    schema = Schema.infer(arrow, sketch, request.exclude)
+    return schema.override(request.schema) if request.schema else schema
+
+
+def _sketched(table: Table, request: TrainRequest, cluster: Cluster, reporter: Reporter) -> Codec:
+    with reporter.stage("sketch") as stage:
+        sketch = sketch_table(table, _columns(table, request).names, cluster.cpus, stage)
+        schema = _schema(table.schema, sketch, request)
+        return Codec.fit(schema, sketch, coding_for(table.rows, Preset(request.preset)))
+
+
+def _describe(schema: Schema, reporter: Reporter) -> None:
+    width = max(len(name) for name in schema.names)
+    for column in schema.columns:
+        null = "" if column.nullable else ", not null"
+        reporter.note(f"  {column.name:<{width}}  {column.kind:<16}  {column.type}{null}")
+    for warning in schema.warnings:
+        reporter.warn(warning)
+
+
+def _encoded(
+    table: Table,
+    codec: Codec,
+    run: str,
+    request: TrainRequest,
+    cluster: Cluster,
+    reporter: Reporter,
+) -> Config:
+    """Encode the rows unless that is done, and settle how to train on them."""
+    folder = join(run, _ENCODED)
+    if read_manifest(folder) is None:
+        fraction = request.validation_fraction
+        if fraction is None:
+            fraction = validation_share(table.rows)
+        with reporter.stage("encode") as stage:
+            encode_table(
+                table,
+                run,
+                folder,
+                seed=request.seed,
+                fraction=fraction,
+                cpus=cluster.cpus,
+                stage=stage,
+            )
+    plain = load_json(run, CONFIG)
+    if plain is not None:
+        return Config.from_dict(plain)
+    config = Config.for_table(
+        codec.layout,
+        EncodedRows.open(folder, codec.layout).rows,
+        preset=Preset(request.preset),
+        epochs=request.epochs,
+    )
+    save_json(run, CONFIG, config.to_dict())
+    return config
+
+
+def _info(
+    request: TrainRequest, table: Table, outcome: Outcome, reporter: Reporter
+) -> dict[str, Any]:
+    return {
+        "rows": table.rows,
+        "seed": request.seed,
+        "stopped": outcome.stopped,
+        "trained_rows": outcome.trained_rows,
+        "seconds": {name: round(seconds, 1) for name, seconds in reporter.seconds.items()},
+    }

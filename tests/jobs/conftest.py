@@ -1,0 +1,156 @@
+"""One Ray for all tests of the jobs, a partitioned table, a bundle, and an S3 server."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+# Before Ray is imported, which reads them once.
+os.environ.update(
+    {
+        "AWS_ACCESS_KEY_ID": "gtcoder-key",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_SECRET_ACCESS_KEY": "gtcoder-secret",
+        "OMP_NUM_THREADS": "1",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "60",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "60",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+)
+os.environ.pop("RAY_ADDRESS", None)
+with socket.socket() as _free:
+    _free.bind(("127.0.0.1", 0))
+    _S3_PORT = _free.getsockname()[1]
+os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{_S3_PORT}"
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from gtcoder.synthesizer import Synthesizer
+from ray_jobs.progress import Reporter
+
+
+def pytest_collection_modifyitems(items):
+    """Ray's and its libraries' own warnings are not ours to mend."""
+    for item in items:
+        if item.path.is_relative_to(os.path.dirname(__file__)):
+            for kind in ("DeprecationWarning", "ResourceWarning", "FutureWarning", "UserWarning"):
+                item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+            )
+
+
+@pytest.fixture(scope="session")
+def ray_session():
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=4,
+        include_dashboard=False,
+        object_store_memory=256 << 20,
+        log_to_driver=False,
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def reporter():
+    return Reporter(quiet=True)
+
+
+def make_table(rows, seed=0):
+    rng = np.random.default_rng(seed)
+    colour = rng.choice(["red", "green", "blue"], rows, p=[0.5, 0.3, 0.2])
+    size = rng.normal(10, 2, rows) + (colour == "blue") * 5
+    return pa.table(
+        {
+            "colour": pa.array(colour).dictionary_encode(),
+            "size": pa.array(size, mask=rng.random(rows) < 0.1),
+            "count": pa.array(rng.poisson(3, rows), pa.int32()),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def table_folder(tmp_path_factory):
+    """800 rows in four partitions."""
+    folder = tmp_path_factory.mktemp("table")
+    for month in range(1, 5):
+        (folder / f"month={month}").mkdir()
+        pq.write_table(make_table(200, month), folder / f"month={month}" / "part.parquet")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundle_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bundle") / "b"
+    Synthesizer(epochs=2, schema={"columns": {}}).fit(make_table(600)).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def command():
+    """Start the command line in a process of its own, with a Ray of its own."""
+    started = []
+
+    def start(*arguments):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ray_jobs.cli", *map(str, arguments)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    def wait(condition, seconds=90):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "waited too long"
+            time.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory, wait_until):
+    """A bucket on a real S3 server on the loopback interface."""
+    root = tmp_path_factory.mktemp("s3")
+    (root / "bucket").mkdir()
+    rclone = os.path.join(os.path.dirname(sys.executable), "rclone")
+    keys = f"{os.environ['AWS_ACCESS_KEY_ID']},{os.environ['AWS_SECRET_ACCESS_KEY']}"
+    address = f"127.0.0.1:{_S3_PORT}"
+    server = subprocess.Popen(
+        [rclone, "serve", "s3", "--addr", address, "--auth-key", keys, str(root)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def answers():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", _S3_PORT)) == 0
+
+    wait_until(answers, 20)
+    yield "s3://bucket"
+    server.kill()
+    server.wait()

@@ -1,0 +1,124 @@
+"""The same jobs from and to an object store."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from gtcoder.bundle import Bundle
+from gtcoder.errors import BundleError, OutputError, TableError
+from gtcoder.files import (
+    exists,
+    join,
+    list_files,
+    open_read,
+    open_write,
+    read_bytes,
+    remove,
+    write_bytes,
+)
+from gtcoder.table import locate
+from ray_jobs.generate import MANIFEST, GenerateRequest, run_generation
+from ray_jobs.train import TrainRequest, run_training
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def remote_table(s3, table_folder):
+    for name in list_files(table_folder):
+        write_bytes(f"{s3}/lake/flights/{name}", read_bytes(join(table_folder, name)))
+    write_bytes(f"{s3}/lake/flights/_SUCCESS", b"")
+    return f"{s3}/lake/flights"
+
+
+def test_files(s3):
+    folder = f"{s3}/files"
+    write_bytes(f"{folder}/a/b", b"123")
+    write_bytes(f"{folder}/c", b"")
+    assert list_files(folder) == {"a/b": 3, "c": 0}
+    write_bytes(f"{folder}/c", b"new")
+    assert read_bytes(f"{folder}/c") == b"new"
+    with open_read(f"{folder}/a/b") as file:
+        file.seek(-2, 2)
+        assert file.read() == b"23"
+    assert exists(folder)
+    assert not exists(f"{s3}/nothing")
+    remove(f"{folder}/c")
+    assert list_files(folder) == {"a/b": 3}
+    remove(folder)
+    assert list_files(folder) == {}
+
+
+def test_an_interrupted_upload_leaves_no_object(s3):
+    def interrupted():
+        with open_write(f"{s3}/interrupted") as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not exists(f"{s3}/interrupted")
+
+
+def test_a_remote_table_is_the_local_one(remote_table, table_folder):
+    here, there = locate(table_folder), locate(f"{remote_table}/")
+    assert there.schema == here.schema
+    assert list(there.batches()) == list(here.batches())
+    assert locate(f"{remote_table}/month=[12]/*.parquet").rows == 400
+
+
+def test_train_and_generate(ray_session, remote_table, s3, reporter):
+    bundle = f"{s3}/models/flights"
+    run_training(TrainRequest(table=remote_table, out=bundle, epochs=2), reporter)
+    assert Bundle.load(bundle).info["rows"] == 800
+    assert list_files(f"{s3}/models/flights.run") == {}
+    out = f"{s3}/lake/synthetic"
+    request = GenerateRequest(bundle=bundle, rows=900, rows_per_file=400, out=out, num_workers=1)
+    run_generation(request, reporter)
+    names = [f"part-{index:05d}-of-00003.parquet" for index in range(3)]
+    assert list(list_files(out)) == [MANIFEST, *names]
+    assert [file["rows"] for file in json.loads(read_bytes(join(out, MANIFEST)))["files"]] == [
+        400,
+        400,
+        100,
+    ]
+    with open_read(join(out, names[2])) as file:
+        assert pq.read_schema(file).equals(locate(remote_table).schema)
+    before = read_bytes(join(out, names[1]))
+    remove(join(out, names[1]))
+    run_generation(request, reporter)
+    assert read_bytes(join(out, names[1])) == before
+
+
+def test_a_bundle_is_complete_once_its_index_is_there(s3, bundle_path):
+    uri = f"{s3}/models/copied"
+    bundle = Bundle.load(bundle_path)
+    bundle.save(uri)
+    assert Bundle.load(uri).checksum == bundle.checksum
+    with pytest.raises(OutputError, match="--overwrite"):
+        bundle.save(uri)
+    bundle.save(uri, overwrite=True)
+    remove(join(uri, "bundle.json"))
+    with pytest.raises(BundleError, match=r"is not a bundle: it has no bundle\.json"):
+        Bundle.load(uri)
+
+
+def test_what_is_not_there_is_one_clear_line(s3):
+    with pytest.raises(TableError, match=r"^no table: s3://nobucket/t: no such bucket"):
+        locate("s3://nobucket/t")
+    with pytest.raises(TableError, match=rf"^no table: {s3}/t: no such file or folder"):
+        locate(f"{s3}/t")
+    with pytest.raises(BundleError, match=r"^no bundle: s3://nobucket/b: no such"):
+        Bundle.load("s3://nobucket/b")
+
+
+def test_wrong_keys_are_one_clear_line(s3, monkeypatch):
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "not-the-key")
+    with pytest.raises(TableError, match="access denied; check the permissions or credentials"):
+        locate(f"{s3}/lake")
+    s3fs.S3FileSystem.clear_instance_cache()

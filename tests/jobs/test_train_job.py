@@ -1,0 +1,151 @@
+"""The training job on real workers: what it leaves, and what survives a kill."""
+
+import json
+import os
+import re
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from gtcoder.bundle import Bundle
+from gtcoder.errors import OutputError, SchemaError, TableError
+from gtcoder.files import list_files, read_bytes
+from gtcoder.sample import Sampler
+from gtcoder.table import locate
+from ray_jobs.progress import Stage
+from ray_jobs.reading import encode_table, save_codec
+from ray_jobs.train import TrainRequest, run_training
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def workers_of_this_process():
+    """Process ids of the training workers in the Ray that the tests started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            command = (status.parent / "cmdline").read_bytes()
+            parents = [status]
+            for _ in range(2):
+                parent = re.search(r"PPid:\t(\d+)", parents[-1].read_text())[1]
+                parents.append(Path("/proc", parent, "status"))
+        except OSError:
+            continue
+        if b"RayTrainWorker" in command and parents[-1].parent.name == str(os.getpid()):
+            found.append(int(status.parent.name))
+    return found
+
+
+def test_two_workers_train_on_partitions_though_one_is_killed(
+    ray_session, table_folder, tmp_path, reporter, capsys, wait_until
+):
+    out = tmp_path / "models" / "b"
+    killed = []
+
+    def kill_one():
+        wait_until(lambda: list(tmp_path.glob("models/b.run/checkpoints/*/state.safetensors")))
+        killed.append(workers_of_this_process()[0])
+        os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    run_training(
+        TrainRequest(
+            table=str(table_folder),
+            out=str(out),
+            epochs=100_000,
+            max_time_s=14,
+            num_workers=2,
+            validation_fraction=0.0,  # nothing held out, so no plateau ends it early
+            exclude=("count",),
+            schema={"columns": {"month": {"kind": "categorical"}}},
+        ),
+        reporter,
+    )
+    killer.join()
+    assert killed
+    line = capsys.readouterr().out
+    for word in ("800 rows", "rows/s", "sketch", "encode", "train", "peak memory", str(out)):
+        assert word in line
+    bundle = Bundle.load(out)
+    assert bundle.schema.names == ["colour", "size", "month"]
+    assert bundle.schema["month"].kind == "categorical"
+    assert (bundle.info["rows"], bundle.info["stopped"]) == (800, "max_time")
+    assert bundle.explanation["contributions"].keys() == {"colour", "size", "month"}
+    rows = Sampler(bundle.model(), bundle.codec).rows(1, 0, 50)
+    assert rows.schema == locate(table_folder).schema.remove(2)
+    assert [path.name for path in out.parent.iterdir()] == ["b"]
+
+
+def test_encoding_goes_on_where_it_stopped(ray_session, table_folder, tmp_path, bundle_path):
+    table = locate(table_folder / "*" / "*.parquet")
+    run, folder = str(tmp_path / "run"), str(tmp_path / "run" / "encoded")
+    save_codec(run, Bundle.load(bundle_path).codec)
+
+    def encode():
+        encode_table(table, run, folder, seed=0, fraction=0.1, cpus=2, stage=Stage("encode"))
+        return {name: read_bytes(f"{folder}/{name}") for name in list_files(folder)}
+
+    first = encode()
+    untouched = Path(folder, "piece-000000.json").stat().st_mtime_ns
+    manifest = json.loads(first["_encoded.json"])
+    assert sum(part["train"] + part["validation"] for part in manifest["parts"]) == 800
+    Path(folder, "_encoded.json").unlink()
+    assert encode() == first
+    assert Path(folder, "piece-000000.json").stat().st_mtime_ns == untouched
+
+
+def checkpointed_history(run):
+    """The training curve in the last checkpoint of a run's folder."""
+    content = max(run.glob("checkpoints/*/state.safetensors")).read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return json.loads(header["__metadata__"]["state"])["history"]
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(table_folder, tmp_path, command, wait_until):
+    out, run = tmp_path / "b", tmp_path / "b.run"
+    line = ["train", table_folder, "--out", out, "--epochs", "100000"]
+    line += ["--validation-fraction", "0", "--max-time"]  # nothing held out, so no plateau
+    first = command(*line, "600s")
+    wait_until(lambda: list(run.glob("checkpoints/*/state.safetensors")))
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert not out.exists()
+    assert (run / "encoded" / "_encoded.json").exists()
+    before = checkpointed_history(run)
+
+    second = command(*line, "14s", "--resume")
+    answer, said = second.communicate()
+    assert second.returncode == 0, said
+    assert "going on with the training" in answer
+    assert "sketch" not in said
+    assert "encode" not in said
+    bundle = Bundle.load(out)
+    assert bundle.info["stopped"] == "max_time"
+    assert bundle.history[: len(before)] == before
+    assert len(bundle.history) > len(before)
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"table": "/nowhere"}, TableError, "no table: /nowhere: no such file or folder"),
+        ({"exclude": ("colours",)}, SchemaError, r"colours.*did you mean 'colour'"),
+        ({"schema": {"columns": {"size": {"kind": "reel"}}}}, SchemaError, "did you mean 'real'"),
+    ],
+)
+def test_mistakes_are_found_before_ray_starts(
+    table_folder, tmp_path, reporter, changed, error, message
+):
+    request = {"table": str(table_folder), "out": str(tmp_path / "b"), **changed}
+    with pytest.raises(error, match=message):
+        run_training(TrainRequest(**request), reporter)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_that_is_there_is_not_overwritten(table_folder, bundle_path, reporter):
+    with pytest.raises(OutputError, match="--overwrite"):
+        run_training(TrainRequest(table=str(table_folder), out=bundle_path), reporter)

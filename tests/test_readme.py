@@ -1,0 +1,94 @@
+"""What the README tells people to type works."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ray_jobs.cli import app
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A place with the table that the README speaks of."""
+    folder = tmp_path_factory.mktemp("readme")
+    rng, rows = np.random.default_rng(0), 500
+    claims = pd.DataFrame(
+        {
+            "sex": rng.choice(["Female", "Male"], rows),
+            "age": rng.integers(18, 90, rows),
+            "amount": rng.lognormal(6, 1, rows).round(2),
+        }
+    )
+    (folder / "claims").mkdir()
+    claims[:250].to_parquet(folder / "claims" / "a.parquet", index=False)
+    claims[250:].to_parquet(folder / "claims" / "b.parquet", index=False)
+    return folder
+
+
+def shortened(text: str, of: str, to: str) -> str:
+    """The same with less time to train, which is all that a test changes."""
+    assert of in text
+    return text.replace(of, to)
+
+
+def test_set_up_is_two_commands():
+    lines = [re.sub(r" +#.*", "", line) for line in blocks("bash")[0].splitlines()]
+    assert lines == [
+        'pip install -c constraints.txt ".[demo]" && gtcoder demo',
+        'pip install -c constraints.txt -e ".[dev]" && pytest',
+    ]
+
+
+def test_the_commands_run(folder):
+    jobs = shortened(blocks("bash")[1], "--max-time 5m", "--max-time 3s")
+    for line in jobs.splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "gtcoder"
+        command = [sys.executable, "-m", "ray_jobs.cli", *arguments]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200)
+        assert done.returncode == 0, done.stderr
+    assert len(pd.read_parquet(folder / "claims_synthetic")) == 10_000
+    elderly = pd.read_parquet(folder / "elderly")
+    assert len(elderly) == 1_000
+    assert elderly["age"].min() >= 65
+    assert set(elderly["sex"]) == {"Female"}
+    assert {"contributions.json"} < {path.name for path in (folder / "explanation").iterdir()}
+
+
+def test_the_python_runs(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    for block in blocks("python"):
+        names: dict[str, object] = {}
+        exec(shortened(block, "max_time_s=300", "max_time_s=3"), names)
+        assert len(names["women"]) == 1_000
+        assert set(names["women"]["sex"]) == {"Female"}
+
+
+def test_every_departure_from_the_paper_is_listed():
+    marked = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("gtcoder", "ray_jobs")
+        for path in (ROOT / package).glob("*.py")
+        if "NOTE[DIFF]" in path.read_text()
+    }
+    section = README.split("## Where the code leaves the paper")[1].split("\n## ")[0]
+    assert marked == set(re.findall(r"`(\w+/\w+\.py)`", section))
+
+
+def test_every_command_is_listed():
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}
+    table = README.split("## Commands")[1].split("\n\n")[1]
+    assert names <= set(re.findall(r"`gtcoder (\w+)", table))
