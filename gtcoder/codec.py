@@ -70,13 +70,13 @@ class Codec:
             codes[:, k], scalars[:, k] = self.transforms[at].encode(array)
         return Encoded(codes, scalars)
 
-    def decode(self, encoded: Encoded, uniform: np.ndarray, first_row: int = 0) -> pa.Table:
+    def decode(self, encoded: Encoded, uniform: np.ndarray, numbers: np.ndarray) -> pa.Table:
         """The table of encoded rows, with the fitted Arrow schema.
 
         Args:
             encoded: codes and scalars (B, K).
             uniform: random numbers in [0, 1) of each row's own, float64 (B, 2).
-            first_row: the first row's number among all rows ever made; identifiers count from it.
+            numbers: each row's number in its stream, int64 (B,); identifiers follow from it.
         """
         places = {at: k for k, (at, _) in enumerate(self._learned)}
         codes, scalars = (
@@ -88,7 +88,7 @@ class Codec:
         for at, transform in enumerate(self.transforms):
             k = places.get(at)
             code, scalar = nothing if k is None else (codes[k], scalars[k])
-            columns.append(transform.decode(code, scalar, Rows(uniform, first_row, at)))
+            columns.append(transform.decode(code, scalar, Rows(uniform, numbers, at)))
         return pa.Table.from_arrays(columns, schema=self.schema.arrow)
 
     def constrain(self, where: Where) -> list[Constraint]:

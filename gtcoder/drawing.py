@@ -1,14 +1,14 @@
 """Drawing encoded rows: a component, z, then one step a field, all from given uniform numbers.
 
-A row is a function of its own uniforms alone. Rows are computed in tiles of a fixed shape, so that
-rounding does not depend on how many are asked for at once.
+A row is a function of its plan and its own uniforms alone. Rows under all plans are computed
+together, in tiles of a fixed shape, so that rounding depends neither on how many are asked for at
+once nor on their neighbours.
 
 Shapes: T rows of a tile, S steps, K fields, Z latent, H hidden, V_s outcomes of step s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,31 +16,12 @@ from torch import Tensor
 
 from gtcoder.layout import Encoded, Layout, Scalar
 from gtcoder.model import GTCoder
+from gtcoder.plan import CANDIDATES, Condition, Plan, padded_size
 
 TILE_ROWS = 1_024
-"""Rows computed at once."""
-CANDIDATES = 32
-"""Draws of which one is kept, by its likelihood of the conditions."""
-
-
-class Condition(Protocol):
-    """What drawing needs to know of a condition on one field."""
-
-    @property
-    def field(self) -> int:
-        """Index of the field."""
-
-    @property
-    def weights(self) -> np.ndarray:
-        """Share of each code's values that meet it, float32 (cardinality,)."""
-
-    @property
-    def low(self) -> np.ndarray:
-        """Where in each code's bin the values that meet it begin, float32 (cardinality,)."""
-
-    @property
-    def high(self) -> np.ndarray:
-        """Where they end."""
+"""Rows, or candidates for rows, computed at once."""
+_MIDDLE = 0.5
+"""The uniform number of what is drawn only to fill a tile."""
 
 
 @dataclass(slots=True)
@@ -49,34 +30,55 @@ class Rows:
 
     state: Tensor
     """Running sum that the heads see, (T, H)."""
+    first: Tensor
+    """The state before the first step, which scalars of modes follow from, (T, H)."""
     outcomes: Tensor
     """Outcome of every step so far, int64 (T, S)."""
     log_weight: Tensor
     """Log likelihood of the conditions met so far, (T,)."""
 
+    def take(self, rows: Tensor) -> "Rows":
+        """Some of them."""
+        return Rows(*(each[rows] for each in self._tensors))
+
+    def put(self, at: slice, other: "Rows") -> None:
+        """Replace some of them."""
+        for mine, theirs in zip(self._tensors, other._tensors, strict=True):
+            mine[at] = theirs
+
+    @staticmethod
+    def joined(parts: Sequence["Rows"]) -> "Rows":
+        """All of several."""
+        return Rows(*map(torch.cat, zip(*(part._tensors for part in parts), strict=True)))
+
+    @property
+    def _tensors(self) -> tuple[Tensor, ...]:
+        return self.state, self.first, self.outcomes, self.log_weight
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive rows of a tile under one plan."""
+
+    plan: Plan
+    rows: slice
+
 
 class Drawer:
     """Draws encoded rows from a trained model, under conditions or none."""
 
-    def __init__(
-        self, model: GTCoder, layout: Layout, conditions: Sequence[Condition] = ()
-    ) -> None:
-        self.layout, self.decoder, self.mixture = layout, model.decoder.eval(), model.mixture
-        self.by_field = {c.field: c for c in conditions}
-        assert len(self.by_field) == len(conditions), "one condition a field"
-        constrained = [
-            s for s, step in enumerate(self.decoder.steps) if step.field in self.by_field
-        ]
-        self.prefix = max(constrained) + 1 if constrained else 0
-        self.candidates = CANDIDATES if constrained else 1
+    def __init__(self, model: GTCoder, layout: Layout) -> None:
+        self.model, self.layout = model, layout
+        self.decoder, self.mixture = model.decoder.eval(), model.mixture
         self.latent = model.config.latent
-        steps, fields = len(self.decoder.steps), len(layout.fields)
-        self.each_candidate = 1 + self.latent + self.prefix
-        self.width = self.candidates * self.each_candidate + 1 + (steps - self.prefix) + fields
-        """Uniform numbers a row is made of."""
+        self.free = self.plan()
         with torch.inference_mode():
             self._fold()
-            self._weigh_components(model.tokens.sizes)
+
+    def plan(self, conditions: Sequence[Condition] = ()) -> Plan:
+        """How rows that meet all conditions, at most one a field, are drawn."""
+        with torch.inference_mode():
+            return Plan.of(self.model, conditions)
 
     def _fold(self) -> None:
         """Each head's weights, and what an outcome adds to the state before the next step."""
@@ -89,100 +91,118 @@ class Drawer:
         split = seen.split(decoder.sizes)
         self.tables = [a + b for a, b in zip(split, following, strict=True)]
 
-    def _weigh_components(self, sizes: list[int]) -> None:
-        """p(component | conditions): its weight times how often it meets each condition."""
-        frequencies = self.mixture.frequencies.double().split(sizes, dim=1)
-        likelihood = torch.ones_like(self.mixture.weights, dtype=torch.float64)
-        for field, condition in self.by_field.items():
-            allowed = torch.from_numpy(np.asarray(condition.weights)).double()
-            likelihood = likelihood * (frequencies[field] @ allowed).clamp_min(1e-12)
-        weights = self.mixture.weights.double() * likelihood
-        self.component_cdf = (weights / weights.sum()).cumsum(0)
-        self.component_log_likelihood = likelihood.log().float()
-
     @torch.inference_mode()
-    def draw(self, uniforms: np.ndarray) -> Encoded:
-        """Encoded rows.
+    def draw(self, parts: Sequence[tuple[Plan, np.ndarray]]) -> Encoded:
+        """Encoded rows of all parts, one part after another.
 
         Args:
-            uniforms: float64 (B, `width`) in [0, 1).
+            parts: plans, and the float64 (B, `plan.width`) uniforms in [0, 1) of rows under them.
         """
-        most = max(1, TILE_ROWS // self.candidates)
-        parts = []
-        for start in range(0, len(uniforms), most):
-            tile = uniforms[start : start + most]
-            short = most - len(tile)
-            padded = np.concatenate([tile, np.full((short, self.width), 0.5)]) if short else tile
-            codes, scalars = self._tile(torch.from_numpy(np.ascontiguousarray(padded)))
-            parts.append((codes[: len(tile)], scalars[: len(tile)]))
-        if not parts:
-            parts = [(torch.zeros(0, len(self.layout.fields)),) * 2]
-        codes, scalars = (torch.cat(each) for each in zip(*parts, strict=True))
+        conditioned = [(plan, each) for plan, each in parts if plan.prefix and len(each)]
+        chosen = self._chosen(conditioned)
+        stretches = _stretches((plan, len(uniforms)) for plan, uniforms in parts)
+        uniforms = np.concatenate([self._kept(plan, uniforms) for plan, uniforms in parts])
+        tiles, used = [], 0
+        for start in range(0, len(uniforms), TILE_ROWS):
+            tile = _tile(uniforms[start : start + TILE_ROWS], TILE_ROWS)
+            inside = _inside(stretches, start, TILE_ROWS)
+            count = sum(s.rows.stop - s.rows.start for s in inside if s.plan.prefix)
+            codes, scalars = self._finish(tile, inside, chosen, used)
+            rows = min(len(uniforms) - start, TILE_ROWS)
+            tiles.append((codes[:rows], scalars[:rows]))
+            used += count
+        if not tiles:
+            tiles = [(torch.zeros(0, len(self.layout.fields)),) * 2]
+        codes, scalars = (torch.cat(each) for each in zip(*tiles, strict=True))
         return Encoded(codes.to(torch.int16).numpy(), scalars.float().numpy())
 
-    def _tile(self, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes (T, K) and scalars (T, K) of the uniforms (T, width)."""
-        split = self.candidates * self.each_candidate
-        first = uniforms[:, :split].reshape(-1, self.each_candidate)  # (T · candidates, ...)
-        rows = self._begin(first[:, 0], first[:, 1 : 1 + self.latent])
-        hidden = torch.relu(rows.state) if self.decoder.modes else None
-        self._advance(rows, range(self.prefix), first[:, 1 + self.latent :])
-        if self.candidates > 1:
-            chosen = self._choose(rows.log_weight.view(len(uniforms), -1), uniforms[:, split])
-            rows = Rows(rows.state[chosen], rows.outcomes[chosen], rows.log_weight[chosen])
-            hidden = hidden[chosen] if hidden is not None else None
-        rest = range(self.prefix, len(self.decoder.steps))
-        self._advance(rows, rest, uniforms[:, split + 1 :])
+    def _chosen(self, parts: Sequence[tuple[Plan, np.ndarray]]) -> Rows | None:
+        """The candidate that is kept of every row under conditions, after its prefix."""
+        if not parts:
+            return None
+        most = 1 + self.latent + max(plan.prefix for plan, _ in parts)
+        lanes = np.concatenate([_candidates(plan, uniforms, most) for plan, uniforms in parts])
+        last = np.concatenate([u[:, plan.candidates * plan.each_candidate] for plan, u in parts])
+        stretches = _stretches((plan, plan.candidates * len(u)) for plan, u in parts)
+        kept = []
+        for start in range(0, len(lanes), TILE_ROWS):
+            tile = torch.from_numpy(_tile(lanes[start : start + TILE_ROWS], TILE_ROWS))
+            inside = _inside(stretches, start, TILE_ROWS)
+            rows = self._begin(tile, inside)
+            self._advance(rows, inside, tile[:, 1 + self.latent :], before=True)
+            first = start // CANDIDATES
+            uniform = torch.from_numpy(last[first : first + TILE_ROWS // CANDIDATES])
+            kept.append(rows.take(_choose(rows.log_weight, uniform)))
+        return Rows.joined(kept)
+
+    def _finish(
+        self, uniforms: np.ndarray, inside: Sequence[Stretch], chosen: Rows | None, used: int
+    ) -> tuple[Tensor, Tensor]:
+        """Codes (T, K) and scalars (T, K) of a tile, whose conditioned rows have begun."""
+        tile, steps = torch.from_numpy(uniforms), len(self.decoder.steps)
+        rows = self._begin(tile, [Stretch(self.free, slice(0, len(tile)))])
+        for stretch in inside:
+            if stretch.plan.prefix:
+                assert chosen is not None
+                count = stretch.rows.stop - stretch.rows.start
+                rows.put(stretch.rows, chosen.take(torch.arange(used, used + count)))
+                used += count
+        left = tile[:, 1 + self.latent :]
+        self._advance(rows, inside, left[:, :steps], before=False)
         codes = self._codes(rows.outcomes)
-        return codes, self._scalars(codes, hidden, uniforms[:, split + 1 + len(rest) :])
+        return codes, self._scalars(codes, rows.first, inside, left[:, steps:])
 
-    def _begin(self, component: Tensor, normal: Tensor) -> Rows:
+    def _begin(self, uniforms: Tensor, inside: Sequence[Stretch]) -> Rows:
         """Rows before their first step, from the uniforms of their component and of z."""
-        chosen = torch.searchsorted(self.component_cdf, component.contiguous(), right=True)
-        chosen = chosen.clamp_max(len(self.component_cdf) - 1)
-        noise = torch.special.ndtri(normal.clamp(1e-12, 1 - 1e-12)).float()  # (T, Z)
+        chosen = torch.zeros(len(uniforms), dtype=torch.long)
+        log_weight = torch.zeros(len(uniforms))
+        for stretch in inside:
+            cdf, at = stretch.plan.component_cdf, stretch.rows
+            drawn = torch.searchsorted(cdf, uniforms[at, 0].contiguous(), right=True)
+            chosen[at] = drawn.clamp_max(len(cdf) - 1)
+            log_weight[at] = -stretch.plan.component_log_likelihood[chosen[at]]
+        normal = uniforms[:, 1 : 1 + self.latent].clamp(1e-12, 1 - 1e-12)
+        noise = torch.special.ndtri(normal).float()  # (T, Z)
         spread = torch.einsum("tij,tj->ti", self.mixture.cholesky[chosen], noise)
-        z = self.mixture.means[chosen] + spread  # (T, Z)
-        return Rows(
-            state=self.decoder.expand(z) + self.decoder.step[0],
-            outcomes=torch.zeros(len(z), len(self.decoder.steps), dtype=torch.long),
-            log_weight=-self.component_log_likelihood[chosen],
-        )
+        state = self.decoder.expand(self.mixture.means[chosen] + spread) + self.decoder.step[0]
+        outcomes = torch.zeros(len(state), len(self.decoder.steps), dtype=torch.long)
+        return Rows(state, state.clone(), outcomes, log_weight)
 
-    def _advance(self, rows: Rows, steps: range, uniforms: Tensor) -> None:
-        """Take the named steps, by inverse CDF; a constrained step weighs the row."""
-        for at, s in enumerate(steps):
-            step, (weight, bias) = self.decoder.steps[s], self.heads[s]
+    def _advance(
+        self, rows: Rows, inside: Sequence[Stretch], uniforms: Tensor, *, before: bool
+    ) -> None:
+        """Take steps by inverse CDF: those of each plan's prefix, or those that follow it."""
+        prefix = torch.zeros(len(rows.state), 1, dtype=torch.long)
+        for stretch in inside:
+            prefix[stretch.rows] = stretch.plan.prefix
+        longest = int(prefix.max())
+        for s in range(longest) if before else range(len(self.decoder.steps)):
+            weight, bias = self.heads[s]
             logits = torch.addmm(bias, torch.relu(rows.state), weight)  # (T, V_s)
-            if step.field in self.by_field:
-                logits = logits[:, : step.size]
-                free = logits.logsumexp(1)
-                logits = logits + self._allowed(s, rows.outcomes).log()
-                rows.log_weight += logits.logsumexp(1) - free
+            if before:
+                self._constrain(s, logits, rows, inside)
             cdf = logits.softmax(1).cumsum(1)
-            at_share = _below_one(uniforms[:, at : at + 1]) * cdf[:, -1:]
-            outcome = torch.searchsorted(cdf, at_share, right=True).clamp_max(step.size - 1)
+            at_share = _below_one(uniforms[:, s : s + 1]) * cdf[:, -1:]
+            outcome = torch.searchsorted(cdf, at_share, right=True)
+            outcome = outcome.clamp_max(self.decoder.sizes[s] - 1)  # (T, 1)
+            added = self.tables[s].index_select(0, outcome[:, 0])
+            if s < longest:
+                taken = (prefix > s) == before
+                outcome = torch.where(taken, outcome, rows.outcomes[:, s : s + 1])
+                added = torch.where(taken, added, 0.0)
             rows.outcomes[:, s : s + 1] = outcome
-            rows.state += self.tables[s].index_select(0, outcome[:, 0])
+            rows.state += added
 
-    def _allowed(self, s: int, outcomes: Tensor) -> Tensor:
-        """Share of each outcome that meets its field's condition, (V_s,) or, by row, (T, V_s)."""
-        step = self.decoder.steps[s]
-        weights = torch.from_numpy(np.asarray(self.by_field[step.field].weights))
-        if step.divisor == 1 and step.size == len(weights):
-            return weights
-        low = step.divisor if step.divisor > 1 else step.size
-        table = torch.nn.functional.pad(weights, (0, -len(weights) % low)).view(-1, low)
-        if step.divisor > 1:
-            return (table > 0).any(1).float()
-        return table[outcomes[:, s - 1]]
-
-    def _choose(self, log_weight: Tensor, uniform: Tensor) -> Tensor:
-        """One candidate a row, by weight: indices into the flat candidates, (T,)."""
-        cdf = log_weight.double().softmax(1).cumsum(1)  # (T, candidates)
-        kept = torch.searchsorted(cdf, uniform.unsqueeze(1).contiguous(), right=True)[:, 0]
-        first = torch.arange(len(uniform)) * self.candidates
-        return first + kept.clamp_max(self.candidates - 1)
+    def _constrain(self, s: int, logits: Tensor, rows: Rows, inside: Sequence[Stretch]) -> None:
+        """Leave the outcomes that meet the conditions, and weigh the rows by their likelihood."""
+        bound = [stretch for stretch in inside if s in stretch.plan.allowed]
+        if not bound:
+            return
+        free = logits.logsumexp(1)
+        for stretch in bound:
+            table, at = stretch.plan.allowed[s], stretch.rows
+            logits[at] += table[rows.outcomes[at, s - 1]] if len(table) > 1 else table
+        rows.log_weight += logits.logsumexp(1) - free
 
     def _codes(self, outcomes: Tensor) -> Tensor:
         """Codes (T, K) from the outcomes of all steps (T, S)."""
@@ -192,37 +212,95 @@ class Drawer:
         limit = torch.tensor([field.cardinality - 1 for field in self.layout.fields])
         return torch.minimum(codes, limit)
 
-    def _scalars(self, codes: Tensor, hidden: Tensor | None, uniforms: Tensor) -> Tensor:
+    def _scalars(
+        self, codes: Tensor, first: Tensor, inside: Sequence[Stretch], uniforms: Tensor
+    ) -> Tensor:
         """Scalars (T, K) from uniforms (T, K): positions in bins, or Eq. 12's Gaussians."""
         scalars = _below_one(uniforms)
-        for field, condition in self.by_field.items():
-            low, high = _span(condition, codes[:, field])
-            scalars[:, field] = low + scalars[:, field] * (high - low)
-        if hidden is not None:
-            modes = self.decoder.modes
-            scalars[:, modes] = self._mode_scalars(codes, hidden, uniforms)[:, modes]
+        low, high = torch.zeros_like(scalars), torch.ones_like(scalars)
+        _narrow(low, high, codes, inside)
+        scalars = low + scalars * (high - low)
+        modes = self.decoder.modes
+        if modes:
+            drawn = self._mode_scalars(codes, torch.relu(first), inside, uniforms)
+            scalars[:, modes] = drawn[:, modes]
         none = [k for k, f in enumerate(self.layout.fields) if f.scalar is Scalar.NONE]
         scalars[:, none] = 0.0
         return scalars
 
-    def _mode_scalars(self, codes: Tensor, hidden: Tensor, uniforms: Tensor) -> Tensor:
+    def _mode_scalars(
+        self, codes: Tensor, hidden: Tensor, inside: Sequence[Stretch], uniforms: Tensor
+    ) -> Tensor:
         """Eq. 12's Gaussians within [-1, 1], or the span that meets a condition, (T, K)."""
         mean, log_std = self.decoder.scalar_distribution(hidden)
         std = log_std.exp()
         low, high = torch.full_like(mean, -1.0), torch.full_like(mean, 1.0)
-        for field, condition in self.by_field.items():
-            low[:, field], high[:, field] = _span(condition, codes[:, field])
+        _narrow(low, high, codes, inside)
         start = torch.special.ndtr(((low - mean) / std).double()).where(low > -1, 0.0)
         end = torch.special.ndtr(((high - mean) / std).double()).where(high < 1, 1.0)
         within = (start + uniforms * (end - start)).clamp(1e-12, 1 - 1e-12)
         noise = torch.special.ndtri(within).float()
         return torch.clamp(mean + std * noise, low, high)
 
+    def _kept(self, plan: Plan, uniforms: np.ndarray) -> np.ndarray:
+        """The uniforms of a row itself, (B, 1 + Z + S + K), without those of its candidates."""
+        split = plan.candidates * plan.each_candidate
+        last = len(self.decoder.steps) + len(self.layout.fields)
+        kept = np.full((len(uniforms), 1 + self.latent + last), _MIDDLE)
+        if not plan.prefix:
+            kept[:, :split] = uniforms[:, :split]
+        kept[:, kept.shape[1] - (plan.width - split - 1) :] = uniforms[:, split + 1 :]
+        return kept
 
-def _span(condition: Condition, codes: Tensor) -> tuple[Tensor, Tensor]:
-    """The least and the greatest scalar that meet a condition in the rows' codes (T,), (T,)."""
-    low, high = (torch.from_numpy(np.asarray(x)) for x in (condition.low, condition.high))
-    return low[codes], high[codes]
+
+def _candidates(plan: Plan, uniforms: np.ndarray, width: int) -> np.ndarray:
+    """The uniforms of every candidate, (B · candidates, width)."""
+    split = plan.candidates * plan.each_candidate
+    each = uniforms[:, :split].reshape(-1, plan.each_candidate)
+    lanes = np.full((len(each), width), _MIDDLE)
+    lanes[:, : plan.each_candidate] = each
+    return lanes
+
+
+def _choose(log_weight: Tensor, uniform: Tensor) -> Tensor:
+    """One candidate a row, by weight: indices into the flat candidates of (rows,) uniforms."""
+    cdf = log_weight.view(-1, CANDIDATES)[: len(uniform)].double().softmax(1).cumsum(1)
+    kept = torch.searchsorted(cdf, uniform.unsqueeze(1).contiguous(), right=True)[:, 0]
+    first = torch.arange(len(uniform)) * CANDIDATES
+    return first + kept.clamp_max(CANDIDATES - 1)
+
+
+def _narrow(low: Tensor, high: Tensor, codes: Tensor, inside: Sequence[Stretch]) -> None:
+    """Bring the spans of scalars (T, K) to what meets the conditions."""
+    for stretch in inside:
+        for field, (least, most) in stretch.plan.spans.items():
+            at = codes[stretch.rows, field]
+            low[stretch.rows, field], high[stretch.rows, field] = least[at], most[at]
+
+
+def _stretches(parts: Iterable[tuple[Plan, int]]) -> list[Stretch]:
+    """Where the rows under each plan lie."""
+    found, start = [], 0
+    for plan, count in parts:
+        found.append(Stretch(plan, slice(start, start + count)))
+        start += count
+    return found
+
+
+def _inside(stretches: Sequence[Stretch], start: int, rows: int) -> list[Stretch]:
+    """The stretches within a tile, counted from its first row."""
+    return [
+        Stretch(s.plan, slice(max(s.rows.start - start, 0), min(s.rows.stop - start, rows)))
+        for s in stretches
+        if s.rows.start < start + rows and s.rows.stop > start and s.rows.stop > s.rows.start
+    ]
+
+
+def _tile(uniforms: np.ndarray, rows: int) -> np.ndarray:
+    """The same, filled up to so many rows."""
+    short = rows - len(uniforms)
+    filling = np.full((short, uniforms.shape[1]), _MIDDLE)
+    return np.concatenate([uniforms, filling]) if short else np.ascontiguousarray(uniforms)
 
 
 def _below_one(uniforms: Tensor) -> Tensor:
@@ -231,10 +309,7 @@ def _below_one(uniforms: Tensor) -> Tensor:
 
 
 def _padded(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A head (V_s, H), (V_s,) as (H, P), (P,): outcomes that cannot be drawn up to whole vectors.
-
-    Matrix products of odd widths take almost twice as long.
-    """
-    short = -len(bias) % 16
+    """A head (V_s, H), (V_s,) as (H, P), (P,), with outcomes that cannot be drawn."""
+    short = padded_size(len(bias)) - len(bias)
     wide = torch.nn.functional.pad(weight, (0, 0, 0, short)).T.contiguous()
     return wide, torch.nn.functional.pad(bias, (0, short), value=-torch.inf)

@@ -46,8 +46,8 @@ class Rows:
 
     uniform: np.ndarray
     """Numbers in [0, 1) of each row's own, float64 (B, 2)."""
-    first: int
-    """The number of the first row among all rows ever made."""
+    numbers: np.ndarray
+    """Each row's number in its stream, int64 (B,)."""
     column: int = 0
 
     def __len__(self) -> int:

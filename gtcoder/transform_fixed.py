@@ -123,8 +123,8 @@ class IdentifierTransform:
         return np.zeros(len(array), np.int16), np.zeros(len(array), np.float32)
 
     def decode(self, codes: np.ndarray, scalars: np.ndarray, rows: Rows) -> pa.Array:
-        """Consecutive identifiers, beginning with that of the first row."""
-        numbers = np.arange(rows.first + 1, rows.first + 1 + len(rows), dtype=np.int64)
+        """The identifier of each row's number."""
+        numbers = rows.numbers + 1
         if pt.is_integer(self.type):
             return from_ticks(numbers, self.type)
         digits = pa.array(numbers).cast(pa.string())

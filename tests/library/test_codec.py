@@ -112,7 +112,8 @@ def written(codec):
 
 def decode(codec, encoded, *, seed=0, first_row=0):
     uniform = np.random.default_rng(seed).random((len(encoded), 2))
-    table = codec.decode(encoded, uniform, first_row)
+    numbers = first_row + np.arange(len(encoded))
+    table = codec.decode(encoded, uniform, numbers)
     table.validate(full=True)
     assert table.schema.equals(codec.schema.arrow, check_metadata=True)
     assert table.num_rows == len(encoded)

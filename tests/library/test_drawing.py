@@ -28,8 +28,19 @@ def only(field: int, size: int, *codes: int, low=0.0, high=1.0, weight=1.0) -> C
     )
 
 
-def draw(drawer: Drawer, rows: int, seed: int = 0):
-    return drawer.draw(np.random.default_rng(seed).random((rows, drawer.width)))
+class Drawing:
+    """A drawer with a plan."""
+
+    def __init__(self, model: GTCoder, layout: Layout, conditions=()):
+        self.drawer = Drawer(model, layout)
+        self.plan = self.drawer.plan(conditions)
+
+    def draw(self, uniforms: np.ndarray):
+        return self.drawer.draw([(self.plan, uniforms)])
+
+
+def draw(drawing: Drawing, rows: int, seed: int = 0):
+    return drawing.draw(np.random.default_rng(seed).random((rows, drawing.plan.width)))
 
 
 def shares(codes: np.ndarray, size: int) -> np.ndarray:
@@ -49,19 +60,34 @@ def conditions(request):
 
 
 def test_a_row_is_the_same_whatever_range_it_is_drawn_in(trained, layout, conditions):
-    drawer = Drawer(trained, layout, conditions)
-    uniforms = np.random.default_rng(0).random((1_100, drawer.width))
-    whole = drawer.draw(uniforms)
+    drawing = Drawing(trained, layout, conditions)
+    uniforms = np.random.default_rng(0).random((1_100, drawing.plan.width))
+    whole = drawing.draw(uniforms)
     for start, stop in ((0, 1), (511, 513), (700, 1_100), (5, 5)):
-        part = drawer.draw(uniforms[start:stop])
+        part = drawing.draw(uniforms[start:stop])
         np.testing.assert_array_equal(part.codes, whole.codes[start:stop])
         np.testing.assert_array_equal(part.scalars, whole.scalars[start:stop])
     assert whole.codes.dtype == np.int16
     assert whole.scalars.dtype == np.float32
 
 
+def test_a_row_is_the_same_beside_rows_under_other_plans(trained, layout):
+    wanted = ([], [only(0, 3, 2)], [only(3, 20, 7), only(1, 5, 1, low=0.25)], [], [only(2, 2, 1)])
+    drawer = Drawer(trained, layout)
+    plans = [drawer.plan(conditions) for conditions in wanted]
+    sizes = (900, 40, 33, 700, 1)
+    rng = np.random.default_rng(0)
+    parts = [(plan, rng.random((n, plan.width))) for plan, n in zip(plans, sizes, strict=True)]
+    together = drawer.draw(parts)
+    alone = [drawer.draw([part]) for part in parts]
+    np.testing.assert_array_equal(together.codes, np.concatenate([each.codes for each in alone]))
+    np.testing.assert_array_equal(
+        together.scalars, np.concatenate([each.scalars for each in alone])
+    )
+
+
 def test_unconditioned_rows_are_like_the_table(trained, layout, encoded):
-    drawn = draw(Drawer(trained, layout), 20_000)
+    drawn = draw(Drawing(trained, layout), 20_000)
     for k, field in enumerate(layout.fields):
         difference = shares(drawn.codes[:, k], field.cardinality) - np.array(field.frequencies)
         assert np.abs(difference).max() < 0.05, field.name
@@ -74,9 +100,9 @@ def test_unconditioned_rows_are_like_the_table(trained, layout, encoded):
 @pytest.mark.parametrize(("at", "code"), [(0, 0), (0, 2), (2, 1), (3, 7)])
 def test_a_condition_is_always_met_and_the_rest_follows_it(trained, layout, at, code):
     size = layout.fields[at].cardinality
-    conditioned = draw(Drawer(trained, layout, [only(at, size, code)]), 4_000)
+    conditioned = draw(Drawing(trained, layout, [only(at, size, code)]), 4_000)
     assert (conditioned.codes[:, at] == code).all()
-    free = draw(Drawer(trained, layout), 60_000, seed=1)
+    free = draw(Drawing(trained, layout), 60_000, seed=1)
     filtered = free.codes[free.codes[:, at] == code]
     assert len(filtered) > 500
     for k, field in enumerate(layout.fields):
@@ -85,12 +111,12 @@ def test_a_condition_is_always_met_and_the_rest_follows_it(trained, layout, at, 
 
 def test_several_conditions_and_any_of_several_codes(trained, layout):
     wanted = [only(0, 3, 0, 1), only(1, 5, 1, 2, low=0.25, high=0.5), only(2, 2, 1)]
-    rows = draw(Drawer(trained, layout, wanted), 4_000)
+    rows = draw(Drawing(trained, layout, wanted), 4_000)
     assert set(rows.codes[:, 0]) == {0, 1}
     assert set(rows.codes[:, 1]) == {1, 2}
     assert (rows.codes[:, 2] == 1).all()
     assert 0.25 <= rows.scalars[:, 1].min() < rows.scalars[:, 1].max() <= 0.5
-    free = draw(Drawer(trained, layout), 100_000, seed=1)
+    free = draw(Drawing(trained, layout), 100_000, seed=1)
     met = np.isin(free.codes[:, 0], [0, 1]) & np.isin(free.codes[:, 1], [1, 2])
     met &= free.codes[:, 2] == 1
     for k in (0, 1, 3):
@@ -102,23 +128,23 @@ def test_half_of_a_bin_weighs_half(trained, layout):
     weights = np.array([1, 1, 0.5, 0, 0], np.float32)
     high = np.array([1, 1, 0.5, 1, 1], np.float32)
     below = Condition(1, weights, np.zeros(5, np.float32), high)
-    rows = draw(Drawer(trained, layout, [below]), 4_000)
-    free = draw(Drawer(trained, layout), 60_000, seed=1)
+    rows = draw(Drawing(trained, layout, [below]), 4_000)
+    free = draw(Drawing(trained, layout), 60_000, seed=1)
     met = free.codes[:, 1] + free.scalars[:, 1] < 2.5
     for k, field in enumerate(layout.fields):
         assert_same_shares(rows.codes[:, k], free.codes[met][:, k], field.cardinality)
 
 
 def test_a_rare_category_costs_the_same(trained, layout):
-    rare, common = (Drawer(trained, layout, [only(0, 3, code)]) for code in (2, 0))
-    assert rare.width == common.width
-    assert rare.candidates == common.candidates
+    rare, common = (Drawing(trained, layout, [only(0, 3, code)]) for code in (2, 0))
+    assert rare.plan.width == common.plan.width
+    assert rare.plan.candidates == common.plan.candidates
 
 
 def test_uniforms_next_to_one_stay_inside(trained, layout):
     for conditions in ([only(0, 3, 0, 1)], []):
-        drawer = Drawer(trained, layout, conditions)
-        rows = drawer.draw(np.full((3, drawer.width), np.nextafter(1, 0)))
+        drawing = Drawing(trained, layout, conditions)
+        rows = drawing.draw(np.full((3, drawing.plan.width), np.nextafter(1, 0)))
         assert (rows.scalars < 1).all()
         assert not conditions or (rows.codes[:, 0] < 2).all()
 
@@ -129,7 +155,7 @@ def test_a_condition_is_met_where_the_decoder_is_sure_it_is_not(trained, layout)
     model.mixture.refresh()
     with torch.no_grad():
         model.decoder.bias[2] = -500.0
-    rows = draw(Drawer(model, layout, [only(0, 3, 2)]), 500)
+    rows = draw(Drawing(model, layout, [only(0, 3, 2)]), 500)
     assert (rows.codes[:, 0] == 2).all()
 
 
@@ -140,9 +166,9 @@ def test_conditions_on_a_field_drawn_in_two_digits(trained, layout, monkeypatch)
         torch.nn.init.normal_(model.decoder.heads.free, std=0.5)
     assert [step.size for step in model.decoder.steps] == [3, 5, 2, 4, 5]
     wanted = (3, 4, 19)
-    rows = draw(Drawer(model, layout, [only(3, 20, *wanted)]), 3_000)
+    rows = draw(Drawing(model, layout, [only(3, 20, *wanted)]), 3_000)
     assert set(rows.codes[:, 3]) == set(wanted)
-    free = draw(Drawer(model, layout), 60_000, seed=1)
+    free = draw(Drawing(model, layout), 60_000, seed=1)
     met = free.codes[np.isin(free.codes[:, 3], wanted)]
     for k, field in enumerate(layout.fields):
         assert_same_shares(rows.codes[:, k], met[:, k], field.cardinality)
@@ -157,7 +183,7 @@ def test_scalars_of_modes_follow_the_decoder_and_the_condition(field, small):
         model.decoder.mode_mean.bias.fill_(0.3)
         model.decoder.mode_log_std.fill_(-1.0)
     mean, std = np.tanh(0.3), np.exp(-1.0)
-    free = draw(Drawer(model, layout), 40_000).scalars[:, 0]
+    free = draw(Drawing(model, layout), 40_000).scalars[:, 0]
     inside = np.abs(free) < 1
     expected = torch.distributions.Normal(mean, std)
     for at in (-0.5, 0.0, 0.5):
@@ -165,15 +191,15 @@ def test_scalars_of_modes_follow_the_decoder_and_the_condition(field, small):
     assert inside.mean() > 0.95
     assert np.abs(free).max() == 1
     within = only(0, 2, 1, low=0.5, high=0.7)
-    rows = draw(Drawer(model, layout, [within]), 20_000)
+    rows = draw(Drawing(model, layout, [within]), 20_000)
     assert (rows.codes == 1).all()
     assert 0.5 <= rows.scalars.min() < rows.scalars.max() <= np.float32(0.7)
     met = free[(free >= 0.5) & (free <= 0.7)]
     assert abs(np.mean(rows.scalars) - met.mean()) < 0.004
-    open_ended = draw(Drawer(model, layout, [only(0, 2, 1, low=-1.0, high=1.0)]), 40_000)
+    open_ended = draw(Drawing(model, layout, [only(0, 2, 1, low=-1.0, high=1.0)]), 40_000)
     assert abs((open_ended.scalars == 1).mean() - (free == 1).mean()) < 0.006
 
 
 def test_no_rows(trained, layout):
-    rows = draw(Drawer(trained, layout), 0)
+    rows = draw(Drawing(trained, layout), 0)
     assert rows.codes.shape == rows.scalars.shape == (0, 4)

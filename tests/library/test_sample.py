@@ -10,7 +10,7 @@ import torch
 from gtcoder.codec import Codec
 from gtcoder.errors import ConfigError
 from gtcoder.model import GTCoder
-from gtcoder.sample import BLOCK_ROWS, Sampler
+from gtcoder.sample import BLOCK_ROWS, Range, Sampler
 from gtcoder.schema import Schema
 from gtcoder.sketch import TableSketch
 
@@ -52,6 +52,21 @@ def test_a_range_is_the_same_in_whatever_pieces(sampler, table):
     for bounds in ([0, 1, BLOCK_ROWS, end], [0, 700, BLOCK_ROWS + 1, 2 * BLOCK_ROWS, end]):
         pieces = [sampler.rows(3, a, b) for a, b in pairwise(bounds)]
         assert pa.concat_tables(pieces).combine_chunks().equals(whole.combine_chunks())
+
+
+def test_ranges_drawn_together_are_those_drawn_alone(codec, model):
+    sampler = Sampler(model, codec)
+    plans = [sampler.drawer.plan(codec.constrain(where)) for where in ((), ["city=Oslo"], ())]
+    ranges = [
+        Range(plan, seed, start, start + rows)
+        for plan, seed, start, rows in zip(
+            plans, (1, 2, 3), (0, 50, 4_000), (10, 700, 200), strict=True
+        )
+    ]
+    together = sampler.table(ranges)
+    alone = pa.concat_tables([sampler.table([each]) for each in ranges])
+    assert together.combine_chunks().equals(alone.combine_chunks())
+    assert set(together["city"][10:710].to_pylist()) == {"Oslo"}
 
 
 def test_blocks_and_seeds_differ(sampler):
