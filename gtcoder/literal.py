@@ -22,6 +22,7 @@ Stretch = tuple[float, float]
 
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DAY_S = 86_400
+_LARGEST_EXPONENT = 400
 
 
 def stretch(value: object, kind: pa.DataType) -> Stretch:
@@ -68,6 +69,9 @@ def _number(value: object, kind: pa.DataType) -> Stretch:
         raise ValueError("a number") from None
     if number.is_nan():
         raise ValueError("a number (None for missing values)")
+    if number.is_finite() and abs(number.adjusted()) > _LARGEST_EXPONENT:
+        # Beyond any column's values; as a fraction it might have a billion digits.
+        number = Decimal(0) if number.adjusted() < 0 else Decimal("inf").copy_sign(number)
     if not is_whole(kind) or number.is_infinite():
         return float(number), float(number)
     return _exact(Fraction(number) * 10 ** (kind.scale if pt.is_decimal(kind) else 0))
@@ -98,6 +102,8 @@ def _timestamp(value: object, kind: pa.DataType) -> Stretch:
     units = _UNITS[kind.unit]
     day = None if isinstance(value, datetime) else _day(value)
     if day is not None:
+        if day == date.max:
+            raise ValueError("a date before 9999-12-31")
         start = _since_epoch(datetime.combine(day, time()), zone) * units
         end = _since_epoch(datetime.combine(day + timedelta(days=1), time()), zone) * units
         return ceil(start), ceil(end) - 1
@@ -146,9 +152,11 @@ def _seconds(value: object) -> Fraction:
         nanoseconds = Fraction(getattr(value, "nanoseconds", 0), 10**9)  # pandas has them
         return Fraction(value // timedelta(microseconds=1), 10**6) + nanoseconds
     text = str(value).strip()
+    if re.search(r"e[+-]?\d{3}", text, re.I):
+        raise ValueError("a duration such as 1:30:00, or seconds")
     try:
         return Fraction(text)
-    except ValueError:
+    except (ValueError, ZeroDivisionError):
         match = _CLOCK.fullmatch(text)
     if not text or not match:
         raise ValueError("a duration such as 1:30:00, or seconds")

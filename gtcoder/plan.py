@@ -67,7 +67,8 @@ class Plan:
     @classmethod
     def of(cls, model: GTCoder, conditions: Sequence[Condition]) -> "Plan":
         """The plan of a model's rows that meet all conditions, at most one a field."""
-        by_field = {condition.field: condition for condition in conditions}
+        ordered = sorted(conditions, key=lambda c: c.field)  # products round by their order
+        by_field = {condition.field: condition for condition in ordered}
         assert len(by_field) == len(conditions), "one condition a field"
         steps = model.decoder.steps
         constrained = [s for s, step in enumerate(steps) if step.field in by_field]

@@ -1,9 +1,11 @@
 """Conditions as users write them, read into columns, operators and values.
 
 "sex=Female"  "age>=65"  "d=2013-06-01..2013-06-30"  {"age": (65, None), "x": ["a", "b"]}
+and, where only text or JSON can be said,  '{"age": {"from": 65}, "x": ["a", "b"]}'
 """
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,9 +44,9 @@ def read_where(where: Where, names: Sequence[str]) -> dict[str, list[Condition]]
     if isinstance(where, str):
         where = [where]
     if isinstance(where, Mapping):
-        read = [Condition(str(name), "=", value) for name, value in where.items()]
+        read = _read_mapping(where)
     else:
-        read = [_read_text(text, names) for text in where]
+        read = [condition for text in where for condition in _read_text(text, names)]
     found: dict[str, list[Condition]] = {}
     for condition in read:
         if condition.name not in names:
@@ -53,12 +55,57 @@ def read_where(where: Where, names: Sequence[str]) -> dict[str, list[Condition]]
     return found
 
 
-def _read_text(text: str, names: Sequence[str]) -> Condition:
+def from_json(plain: object) -> Where:
+    """Conditions out of JSON, where a range is `{"from": 65, "to": null}`.
+
+    Raises:
+        ConditionError: neither a list of texts nor an object of columns.
+    """
+    if isinstance(plain, list) and all(isinstance(text, str) for text in plain):
+        return plain
+    if not isinstance(plain, dict):
+        raise ConditionError(
+            f"conditions: expected a list of texts or an object of columns, found {plain!r}; "
+            'write ["age>=65"] or {"age": {"from": 65}}'
+        )
+    return {name: _value_from_json(name, value) for name, value in plain.items()}
+
+
+def _value_from_json(name: str, value: object) -> object:
+    if isinstance(value, dict):
+        ends = (value.get("from"), value.get("to"))
+        if not value or not value.keys() <= {"from", "to"} or any(map(_is_nested, ends)):
+            raise ConditionError(
+                f'condition on {name!r}: expected {{"from": ..., "to": ...}}, found {value!r}'
+            )
+        return ends
+    if isinstance(value, list) and any(map(_is_nested, value)):
+        raise ConditionError(f"condition on {name!r}: expected plain values, found {value!r}")
+    return value
+
+
+def _is_nested(value: object) -> bool:
+    return isinstance(value, dict | list)
+
+
+def _read_mapping(where: Mapping[str, object]) -> list[Condition]:
+    return [Condition(str(name), "=", value) for name, value in where.items()]
+
+
+def _read_text(text: str, names: Sequence[str]) -> list[Condition]:
     """The longest column name that begins the text wins, so names may hold any sign."""
     for name in sorted(names, key=len, reverse=True):
         match = _COMPARISON.fullmatch(text, len(name)) if text.startswith(name) else None
         if match:
-            return Condition(name, match[1].replace("==", "="), match[2])
+            return [Condition(name, match[1].replace("==", "="), match[2])]
+    if text.lstrip().startswith("{"):
+        try:
+            plain = json.loads(text)
+        except ValueError as error:
+            raise ConditionError(f"condition {text!r}: not JSON ({error})") from error
+        where = from_json(plain)
+        assert isinstance(where, Mapping)
+        return _read_mapping(where)
     match = re.fullmatch(r"(.+?)(>=|<=|==|=|>|<)(.*)", text, re.S)
     if match:
         raise _unknown_column(match[1].strip(), names)

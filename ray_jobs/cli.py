@@ -119,9 +119,12 @@ def generate(
     where: Annotated[
         list[str] | None,
         typer.Option(
-            help="A condition all rows meet: column=value, age>=65, day=2013-06-01..2013-06-30; "
-            "repeatable."
+            help="A condition all rows meet: column=value, age>=65, day=2013-06-01..2013-06-30, "
+            'or JSON such as {"sex": ["Female", "Male"]}; repeatable.'
         ),
+    ] = None,
+    checksum: Annotated[
+        str | None, typer.Option(help="Of the bundle that is meant; refuse any other.")
     ] = None,
     num_workers: _Workers = None,
     address: _Address = None,
@@ -140,6 +143,7 @@ def generate(
         seed=seed,
         rows_per_file=_count(rows_per_file, "--rows-per-file") if rows_per_file else None,
         where=tuple(where or ()),
+        checksum=checksum,
         num_workers=num_workers,
         address=address,
         overwrite=overwrite,

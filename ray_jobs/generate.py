@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from gtcoder.bundle import Bundle
-from gtcoder.errors import ConfigError, OutputError
+from gtcoder.errors import BundleError, ConfigError, OutputError
 from gtcoder.files import (
     absolute,
     join,
@@ -45,6 +45,8 @@ class GenerateRequest:
     seed: int = 0
     rows_per_file: int | None = None
     where: Sequence[str] = ()
+    checksum: str | None = None
+    """Of the bundle meant; of any, if not given."""
     num_workers: int | None = None
     address: str | None = None
     overwrite: bool = False
@@ -82,6 +84,11 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
         GTCoderError: what the user can mend, in one line.
     """
     bundle = Bundle.load(request.bundle)
+    if request.checksum not in (None, bundle.checksum):
+        raise BundleError(
+            f"{request.bundle} holds another bundle than the one asked for (its checksum is "
+            f"{bundle.checksum}); ask again, or put the other bundle back"
+        )
     bundle.codec.constrain(list(request.where))
     identity = request.identity(bundle)
     stream = Stream(

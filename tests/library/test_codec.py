@@ -512,9 +512,10 @@ def test_decoding_is_a_pure_function():
     codec = fit(table)
     encoded = codec.encode(table)
     uniform = np.random.default_rng(0).random((500, 2))
-    whole = codec.decode(encoded, uniform, 40)
+    numbers = 40 + np.arange(len(encoded))
+    whole = codec.decode(encoded, uniform, numbers)
     parts = [
-        codec.decode(Encoded(encoded.codes[a:b], encoded.scalars[a:b]), uniform[a:b], 40 + a)
+        codec.decode(Encoded(encoded.codes[a:b], encoded.scalars[a:b]), uniform[a:b], numbers[a:b])
         for a, b in ((0, 123), (123, 500))
     ]
     assert pa.concat_tables(parts).unify_dictionaries().equals(whole.unify_dictionaries())

@@ -1,6 +1,8 @@
 """Conditions: what is drawn within them meets them, their shares are right, errors say enough."""
 
 import datetime as dt
+import json
+from contextlib import suppress
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -16,6 +18,7 @@ from gtcoder.errors import ConditionError
 from gtcoder.layout import Encoded
 from gtcoder.schema import Schema
 from gtcoder.sketch import TableSketch
+from gtcoder.where import from_json
 
 ROWS = 6000
 RNG = np.random.default_rng(0)
@@ -77,7 +80,8 @@ def draw(codec, constraint, rows=3000, seed=0):
     uniform = rng.random(rows).astype(np.float32)
     uniform[:2] = 0, 1
     scalars[:, constraint.field] = np.clip(low + uniform * (high - low), low, high)
-    return codec.decode(Encoded(codes, scalars), rng.random((rows, 2)))[field.name].combine_chunks()
+    drawn = codec.decode(Encoded(codes, scalars), rng.random((rows, 2)), np.arange(rows))
+    return drawn[field.name].combine_chunks()
 
 
 def share(codec, constraint):
@@ -256,3 +260,42 @@ def test_at_most_ten_categories_are_named_the_nearest_first():
     listed = str(caught.value).split("(")[1].split(")")[0].split(", ")
     assert listed[0] == "c3"
     assert listed[10] == "… 60 in all"
+
+
+@pytest.mark.parametrize("column", ["wage", "ratio", "price", "spell"])
+@pytest.mark.parametrize("value", ["1e999999999", "-1e999999999", "1e-999999999", "1/0"])
+def test_absurd_numbers_cost_nothing(column, value):
+    for condition in (f"{column}>={value}", f"{column}<={value}"):
+        with suppress(ConditionError):
+            CODEC.constrain([condition])
+
+
+def test_the_last_day_of_the_calendar_is_refused():
+    with pytest.raises(ConditionError, match="9999-12-31"):
+        CODEC.constrain(["at<=9999-12-31"])
+
+
+@pytest.mark.parametrize(
+    ("plain", "same"),
+    [
+        (["age>=65"], ["age>=65"]),
+        ({"age": {"from": 65, "to": None}}, {"age": (65, None)}),
+        ({"age": {"to": 65}}, {"age": (None, 65)}),
+        ({"sex": ["Male", "Female"], "city": None}, {"sex": ["Male", "Female"], "city": None}),
+    ],
+)
+def test_conditions_out_of_json(plain, same):
+    for where in (from_json(plain), [json.dumps(plain)] if isinstance(plain, dict) else plain):
+        found, expected = CODEC.constrain(where), CODEC.constrain(same)
+        assert [c.field for c in found] == [c.field for c in expected]
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one.weights, other.weights)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [3, "age>=65", [3], {"age": {}}, {"age": {"least": 3}}, {"age": {"from": [3]}}, {"age": [[3]]}],
+)
+def test_json_that_is_no_condition(plain):
+    with pytest.raises(ConditionError):
+        from_json(plain)

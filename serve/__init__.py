@@ -1,0 +1,1 @@
+"""The service: rows, explanations and bulk batches over HTTP with Ray Serve."""

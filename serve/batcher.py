@@ -1,0 +1,127 @@
+"""Concurrent requests for one model, decoded together.
+
+Whoever wants rows asks for one piece at a time; a round takes all small pieces that wait and one
+large one, so a small request waits for one round, however much others stream.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pyarrow as pa
+
+from gtcoder.sample import BLOCK_ROWS, Range, Sampler
+
+SMALL_ROWS = 1_024
+"""Pieces of at most so many rows are decoded before larger ones."""
+ROUND_ROWS = 2 * BLOCK_ROWS
+"""Rows of a round, unless its first piece alone has more."""
+_AHEAD = 2
+"""Pieces of a stream that are asked for before they are wanted."""
+
+
+@dataclass(slots=True)
+class _Piece:
+    range: Range
+    answer: asyncio.Future[pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What was decoded together."""
+
+    requests: int
+    rows: int
+    seconds: float
+    waiting: int
+    """Pieces left for the next round."""
+
+
+Observer = Callable[[Round], None]
+
+
+class Batcher:
+    """Decodes for one model, in one thread."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        executor: Executor,
+        *,
+        together: bool,
+        observe: Observer,
+    ) -> None:
+        self.sampler, self._executor = sampler, executor
+        self._together, self._observe = together, observe
+        self._small: deque[_Piece] = deque()
+        self._large: deque[_Piece] = deque()
+        self._pump: asyncio.Task[None] | None = None
+
+    async def draw(self, wanted: Range) -> pa.Table:
+        """The rows of a range, decoded beside whatever else waits."""
+        piece = _Piece(wanted, asyncio.get_running_loop().create_future())
+        (self._small if len(wanted) <= SMALL_ROWS else self._large).append(piece)
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._work())
+        return await piece.answer
+
+    async def stream(self, wanted: Range) -> AsyncIterator[pa.Table]:
+        """The rows of a range in pieces; what is not taken is not drawn, but for a few ahead."""
+        ahead: deque[asyncio.Task[pa.Table]] = deque()
+        try:
+            for piece in _cut(wanted):
+                ahead.append(asyncio.create_task(self.draw(piece)))
+                if len(ahead) >= _AHEAD:
+                    yield await ahead.popleft()
+            while ahead:
+                yield await ahead.popleft()
+        finally:
+            for task in ahead:
+                task.cancel()
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while pieces := self._round():
+            started = time.perf_counter()
+            ranges = [piece.range for piece in pieces]
+            try:
+                table = await loop.run_in_executor(self._executor, self.sampler.table, ranges)
+            except Exception as error:  # whatever it is, those who wait must hear of it
+                for piece in pieces:
+                    if not piece.answer.done():
+                        piece.answer.set_exception(error)
+                continue
+            at = 0
+            for piece in pieces:
+                if not piece.answer.done():
+                    piece.answer.set_result(table.slice(at, len(piece.range)))
+                at += len(piece.range)
+            seconds = time.perf_counter() - started
+            waiting = len(self._small) + len(self._large)
+            self._observe(Round(len(pieces), at, seconds, waiting))
+
+    def _round(self) -> list[_Piece]:
+        """What to decode next: pieces of requests that are still wanted."""
+        taken: list[_Piece] = []
+        rows = 0
+        for waiting, most in ((self._small, ROUND_ROWS), (self._large, ROUND_ROWS + 1)):
+            while waiting and (not taken or (self._together and rows < most)):
+                piece = waiting.popleft()
+                if piece.answer.done():
+                    continue
+                taken.append(piece)
+                rows += len(piece.range)
+                if waiting is self._large:
+                    break
+        return taken
+
+
+def _cut(wanted: Range) -> list[Range]:
+    """A range in pieces that end where the stream's blocks do."""
+    first = wanted.start // BLOCK_ROWS * BLOCK_ROWS
+    edges = [wanted.start, *range(first + BLOCK_ROWS, wanted.stop, BLOCK_ROWS), wanted.stop]
+    return [Range(wanted.plan, wanted.seed, start, stop) for start, stop in pairwise(edges)]

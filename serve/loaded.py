@@ -1,0 +1,74 @@
+"""A bundle that is loaded: its batcher, its plans, what writes and explains its rows."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from gtcoder.explain import explain, explain_rows
+from gtcoder.plan import Plan
+from gtcoder.sample import Range, Sampler
+from gtcoder.where import Where
+from serve.batcher import Batcher, Observer
+from serve.formats import WRITERS, Writer
+from serve.registry import load
+
+_PLANS = 64
+"""Sets of conditions that a model remembers."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleRequest:
+    """Rows [0, `rows`) of a stream, and how they are written."""
+
+    rows: int
+    seed: int
+    where: Where
+    columns: tuple[str, ...] | None
+    media_type: str
+
+
+class LoadedModel:
+    """What a sampling replica keeps of a bundle."""
+
+    def __init__(
+        self, uri: str, checksum: str, executor: Executor, *, together: bool, observe: Observer
+    ) -> None:
+        bundle = load(uri, checksum)
+        self._codec, self._model = bundle.codec, bundle.model()
+        self._sampler = Sampler(self._model, self._codec)
+        self.batcher = Batcher(self._sampler, executor, together=together, observe=observe)
+        self._plans: dict[str, Plan] = {}
+
+    def range(self, request: SampleRequest) -> Range:
+        """The rows that a request wants."""
+        return Range(self._plan(request.where), request.seed, 0, request.rows)
+
+    def writer(self, request: SampleRequest) -> Writer:
+        """What writes a request's rows."""
+        return WRITERS[request.media_type](self.selected(self._codec.schema.arrow, request))
+
+    @staticmethod
+    def selected(rows: Any, request: SampleRequest) -> Any:
+        """The columns of a table or schema that a request wants."""
+        if request.columns is None:
+            return rows
+        if isinstance(rows, pa.Schema):
+            return pa.schema([rows.field(name) for name in request.columns])
+        return rows.select(list(request.columns))
+
+    def explained(self, table: pa.Table) -> dict[str, Any]:
+        """The explanation of given rows, their mean and each."""
+        encoded = self._codec.encode(table)
+        mean = explain(self._model, self._codec.layout, encoded)
+        each = explain_rows(self._model, encoded).astype(float).round(6).tolist()
+        return mean.to_dict() | {"each": each}
+
+    def _plan(self, where: Where) -> Plan:
+        key = repr(where)
+        if key not in self._plans:
+            if len(self._plans) >= _PLANS:
+                self._plans.pop(next(iter(self._plans)))
+            self._plans[key] = self._sampler.drawer.plan(self._codec.constrain(where))
+        return self._plans[key]

@@ -1,0 +1,83 @@
+"""What the service is started with, checked before anything starts.
+
+The models are not among the settings of a running replica: they come as user_config, so that
+`serve deploy` changes them in place.
+"""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+ModelName = Annotated[str, StringConstraints(pattern=f"^{MODEL_NAME}$")]
+
+
+class Limits(BaseModel):
+    """Bounds on what one request, and all of them together, may cost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: int = Field(1_000_000, ge=1, description="Rows of one sample.")
+    response_bytes: int = Field(512 << 20, ge=1 << 20, description="Bytes of one sample.")
+    in_flight_bytes: int = Field(
+        1 << 30, ge=1 << 20, description="Bytes on their way to clients, per ingress replica."
+    )
+    body_bytes: int = Field(4 << 20, ge=1 << 10, description="Bytes of a request's body.")
+    explained_rows: int = Field(10_000, ge=1, description="Rows of one explanation.")
+    queue: int = Field(512, ge=1, description="Requests at work at once, per ingress replica.")
+    retry_after_s: int = Field(1, ge=1, description="What is said to who comes when it is full.")
+    batch_rows: int = Field(1_000_000_000, ge=1, description="Rows of one bulk batch.")
+    batches: int = Field(4, ge=1, description="Bulk batches that wait or run at once.")
+
+
+class Settings(BaseModel):
+    """The arguments of `serve.app:build`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: dict[ModelName, str] = Field(
+        default_factory=dict, description="Name and URI of each bundle."
+    )
+    api_key_file: str | None = Field(None, description="A file with one key a line.")
+    batch_root: str | None = Field(
+        None, description="Folder or URI that bulk batches write below; without it there are none."
+    )
+    limits: Limits = Limits()
+    batching: bool = Field(True, description="Decode concurrent requests together.")
+    models_per_replica: int = Field(4, ge=1, description="Bundles a replica keeps loaded.")
+    threads: int = Field(1, ge=1, description="Threads that a replica decodes with.")
+    check_s: float = Field(5.0, ge=0, description="How often a bundle is looked at for a new one.")
+    min_replicas: int = Field(1, ge=1)
+    max_replicas: int = Field(1, ge=1)
+    replica_cpus: float = Field(1.0, ge=0, description="CPUs that a sampling replica holds.")
+
+
+def named(bundles: list[str], names: list[str]) -> dict[str, str]:
+    """Names and URIs of `BUNDLE…` and `--name NAME=BUNDLE`; a bundle is called as its folder is.
+
+    Raises:
+        ValueError: a name cannot be in a URL, or comes twice.
+    """
+    pairs = [(uri.rstrip("/").rpartition("/")[2], uri) for uri in bundles]
+    for text in names:
+        name, equals, uri = text.partition("=")
+        if not equals or not uri:
+            raise ValueError(f"--name {text!r}: expected NAME=BUNDLE")
+        pairs.append((name, uri))
+    found: dict[str, str] = {}
+    for name, uri in pairs:
+        if not re.fullmatch(MODEL_NAME, name):
+            raise ValueError(
+                f"a model cannot be called {name!r}: expected letters, digits, dots, dashes and "
+                f"underscores; call it otherwise with --name NAME={uri}"
+            )
+        if name in found:
+            raise ValueError(f"two models are called {name!r}; name one with --name NAME={uri}")
+        found[name] = uri
+    return found
+
+
+def models_of(user_config: dict[str, Any]) -> dict[str, str]:
+    """The models in a deployment's user_config."""
+    return Settings.model_validate({"models": user_config.get("models", {})}).models
