@@ -104,6 +104,13 @@ def open_read(uri: Uri) -> Iterator[BinaryIO]:
         yield file
 
 
+def signed_url(uri: Uri, expires_s: int) -> str:
+    """A URL by which anyone can read a file on an object store for some time."""
+    filesystem, path = resolve(uri)
+    with explained(uri):
+        return str(filesystem.sign(path, expiration=expires_s))
+
+
 def write_bytes(uri: Uri, content: bytes) -> None:
     """Write a file that is whole once it is seen, replacing one that is there."""
     with open_write(uri) as file:

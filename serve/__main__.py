@@ -1,0 +1,199 @@
+"""`gtcoder serve`: the service on this machine, or on a cluster that runs.
+
+It stays until it is interrupted, then lets requests under way end.
+"""
+
+import ipaddress
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from typing import Annotated, Any
+
+import typer
+
+from gtcoder.bundle import Bundle
+from gtcoder.errors import ConfigError, GTCoderError
+from gtcoder.files import absolute
+from serve.keys import VARIABLE, read_keys
+from serve.settings import Settings, named
+
+_STALLED_S = 3600.0
+"""A client that has not taken its response by then is given up."""
+_ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+    "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "100",
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",
+}
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(name="gtcoder serve")
+def serve_bundles(
+    bundles: Annotated[
+        list[str] | None, typer.Argument(help="Paths or URIs of bundles, called as their folders.")
+    ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="NAME=BUNDLE: a bundle by another name; repeatable.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Where to listen.", min=1, max=65535)] = 8000,
+    api_key_file: Annotated[
+        str | None, typer.Option(help=f"Bearer keys, one a line; or set {VARIABLE}.")
+    ] = None,
+    batch_root: Annotated[
+        str | None, typer.Option(help="Folder or URI that bulk batches write below.")
+    ] = None,
+    replicas: Annotated[int, typer.Option(help="Sampling replicas.", min=1)] = 1,
+    max_rows: Annotated[int, typer.Option(help="Rows of one sample.", min=1)] = 1_000_000,
+    batching: Annotated[bool, typer.Option(help="Decode concurrent requests together.")] = True,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A running Ray cluster, e.g. auto; omitted, Ray starts in this process."),
+    ] = None,
+) -> None:
+    """Serve bundles over HTTP: rows, explanations and bulk batches. See /docs when it runs."""
+    keys = read_keys(api_key_file)
+    if not keys and not _is_loopback(host):
+        raise ConfigError(
+            f"--host {host} is open to others, and there are no keys; add --api-key-file or set "
+            f"{VARIABLE}, or leave --host out"
+        )
+    settings = Settings.model_validate(
+        {
+            "models": _models(bundles or [], name or []),
+            "api_key_file": absolute(api_key_file) if api_key_file else None,
+            "batch_root": absolute(batch_root) if batch_root else None,
+            "batching": batching,
+            "limits": {"rows": max_rows},
+            "min_replicas": replicas,
+            "max_replicas": replicas,
+        }
+    )
+    _see_port_free(host, port)
+    _run(settings, host, port, address, keyed=bool(keys))
+
+
+def _models(bundles: list[str], names: list[str]) -> dict[str, str]:
+    try:
+        models = named(bundles, names)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if not models:
+        raise ConfigError("no bundle to serve: name one or more that gtcoder train has written")
+    for uri in models.values():
+        Bundle.load(uri)
+    return {name: absolute(uri) for name, uri in models.items()}
+
+
+def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed: bool) -> None:
+    """Start, say where, and stay until a signal comes."""
+    for key, value in _ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    ended = threading.Event()
+    _connect(address, settings)
+    from ray import serve
+
+    from serve.app import build
+
+    options = {"host": host, "port": port, "request_timeout_s": _STALLED_S}
+    try:
+        serve.start(http_options=options, logging_config={"enable_access_log": False})
+        serve.run(build(settings), name="gtcoder", route_prefix="/")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        _say(settings, host, port, keyed=keyed)
+        ended.wait()
+        print("stopping: requests under way may end", flush=True)
+        serve.delete("gtcoder")
+    finally:
+        import ray
+
+        if address is None:
+            serve.shutdown()
+        ray.shutdown()
+
+
+def _connect(address: str | None, settings: Settings) -> None:
+    if address is None and "RAY_AUTH_MODE" not in os.environ:
+        # Else Ray writes a token that all users can read to ~/.ray/auth_token.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    import ray
+
+    local: dict[str, Any] = {
+        "num_cpus": (os.cpu_count() or 1) + settings.max_replicas,  # bulk batches get the cores
+        "include_dashboard": True,  # which runs the jobs that bulk batches are
+        "dashboard_host": "127.0.0.1",
+        "dashboard_port": _free_port(),
+        "object_store_memory": 1 << 30,
+    }
+    try:
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level="ERROR",
+            **({} if address else local),
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        said = str(error).strip().splitlines()[0]
+        raise ConfigError(f"--address {address}: no Ray cluster answers there ({said})") from error
+
+
+def _say(settings: Settings, host: str, port: int, *, keyed: bool) -> None:
+    names = ", ".join(settings.models)
+    print(f"serving {names} on http://{host}:{port} (see http://{host}:{port}/docs)")
+    if not keyed:
+        print(f"there are no keys, so it listens on {host} only; --api-key-file opens it to others")
+    if settings.batch_root is None:
+        print("there are no bulk batches; --batch-root DIR allows them")
+    print("Ctrl-C stops it", flush=True)
+
+
+def _see_port_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"--host {host} --port {port}: cannot listen there ({error.strerror}); choose "
+                "another --port"
+            ) from error
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def main() -> None:
+    """Run the command; what a user can mend is one line on standard error and exit code 1."""
+    try:
+        app()
+    except (GTCoderError, OSError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        print(f"error: {said}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The Serve application: `serve run serve.app:build models='{"claims": "s3://models/claims"}'`.
+
+Building it starts nothing.
+"""
+
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import LoggingConfig
+
+from serve.api import make_app
+from serve.keys import Keys, read_keys
+from serve.sampling import Sampling
+from serve.service import Service
+from serve.settings import Settings, models_of
+
+_DRAIN_S = 60.0
+"""Seconds that requests under way are given when a replica is stopped."""
+
+
+@serve.ingress(make_app)
+class Ingress:
+    """Checks requests and asks the sampling replicas."""
+
+    def __init__(self, settings: dict[str, Any], sampling: DeploymentHandle) -> None:
+        checked = Settings.model_validate(settings)
+        self.service = Service(checked, Keys(read_keys(checked.api_key_file)), sampling)
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take the models of a new configuration."""
+        self.service.registry.models = models_of(user_config)
+
+
+def build(args: Settings) -> Application:
+    """The application; `serve deploy` overrides any option of its two deployments."""
+    plain = args.model_dump(exclude={"models"})
+    models = {"models": args.models}
+    quiet = LoggingConfig(enable_access_log=False, log_level="WARNING")
+    shared: dict[str, Any] = {
+        "user_config": models,
+        "graceful_shutdown_timeout_s": _DRAIN_S,
+        "logging_config": quiet,
+    }
+    queue = args.limits.queue
+    sampling = serve.deployment(Sampling).options(
+        name="Sampling",
+        ray_actor_options={"num_cpus": args.replica_cpus},
+        max_ongoing_requests=2 * queue,
+        autoscaling_config={
+            "min_replicas": args.min_replicas,
+            "max_replicas": args.max_replicas,
+            "target_ongoing_requests": 16,
+        },
+        health_check_timeout_s=150,
+        **shared,
+    )
+    ingress = serve.deployment(Ingress).options(
+        name="Ingress",
+        ray_actor_options={"num_cpus": 0},
+        max_ongoing_requests=2 * queue,  # its own limit answers first, with a problem
+        max_queued_requests=queue,
+        backpressure_config={"status_code": 503, "retry_after_s": args.limits.retry_after_s},
+        **shared,
+    )
+    return ingress.bind(plain, sampling.bind(plain))

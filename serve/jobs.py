@@ -1,0 +1,64 @@
+"""Ray Jobs on the cluster the service runs on."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import ray
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands."""
+
+    state: Literal["queued", "running", "ended", "failed"]
+    message: str
+    """What it said last, if it failed."""
+    started_s: float | None
+    """When it began, in seconds since 1970."""
+
+
+class Jobs:
+    """Submits, finds and stops jobs; connects when it is first needed."""
+
+    def __init__(self) -> None:
+        self._connected: JobSubmissionClient | None = None
+
+    def submit(self, job_id: str, command: str, metadata: dict[str, str]) -> None:
+        """Start a job, unless one of this id was started already."""
+        if self.find(job_id) is None:
+            self._client.submit_job(entrypoint=command, submission_id=job_id, metadata=metadata)
+
+    def find(self, job_id: str) -> Job | None:
+        """The job of an id, if the cluster knows it."""
+        try:
+            details = self._client.get_job_info(job_id)
+        except RuntimeError:
+            return None
+        started = details.start_time / 1000 if details.start_time else None
+        match details.status:
+            case JobStatus.PENDING:
+                return Job("queued", "", started)
+            case JobStatus.RUNNING:
+                return Job("running", "", started)
+            case JobStatus.SUCCEEDED:
+                return Job("ended", "its job ended, but its files are not there", started)
+        return Job("failed", _reason(details.message or "its job failed"), started)
+
+    def stop(self, job_id: str) -> None:
+        """Stop a job, if it runs."""
+        if self.find(job_id) is not None:
+            self._client.stop_job(job_id)
+
+    @property
+    def _client(self) -> JobSubmissionClient:
+        if self._connected is None:
+            self._connected = JobSubmissionClient(ray.get_runtime_context().gcs_address)
+        return self._connected
+
+
+def _reason(message: str) -> str:
+    """The line of the command that says what went wrong, or the first of all."""
+    said = re.findall(r"^error: (.*)$", message, re.M)
+    return said[-1] if said else message.strip().splitlines()[0]

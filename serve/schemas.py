@@ -1,0 +1,175 @@
+"""What requests and responses look like: the service's contract, with examples for /docs."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_WHERE = (
+    "Conditions that all rows meet: texts such as `age>=65`, or an object of columns, where a "
+    "value, a list of which any will do, null for missing, or a range are possible."
+)
+_SEED = "The same seed gives the same rows; chosen at random when it is left out."
+
+Where = list[str] | dict[str, Any]
+
+
+class Asked(BaseModel):
+    """Base of requests: what is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Sample(Asked):
+    """Rows wanted now."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"rows": 5, "seed": 7},
+                {"rows": 1000, "where": {"age": {"from": 65}, "sex": "Female"}},
+                {"rows": 1000, "where": ["age>=65"], "columns": ["age", "income"]},
+            ]
+        }
+    )
+
+    rows: int = Field(description="How many.", ge=1)
+    seed: int | None = Field(None, description=_SEED, ge=0, le=2**63 - 1)
+    where: Where | None = Field(None, description=_WHERE)
+    columns: list[str] | None = Field(
+        None, description="The columns wanted, in this order; all when left out.", min_length=1
+    )
+
+
+class Explain(Asked):
+    """What is to be explained: the model, or given rows."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{}, {"rows": [{"age": 38, "sex": "Female"}]}]}
+    )
+
+    rows: list[dict[str, Any]] | None = Field(
+        None, description="Rows as records; a column that is left out is missing.", min_length=1
+    )
+
+
+class BatchWanted(Asked):
+    """Rows wanted later, as Parquet files."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"rows": 10_000_000, "seed": 7, "output": "claims/2026-11"}]
+        }
+    )
+
+    rows: int = Field(description="How many.", ge=1)
+    seed: int | None = Field(None, description=_SEED, ge=0, le=2**63 - 1)
+    where: Where | None = Field(None, description=_WHERE)
+    output: str | None = Field(
+        None,
+        description="Folder below the batch root; the batch's id when left out.",
+        max_length=512,
+    )
+    rows_per_file: int = Field(250_000, description="Rows of every file but the last.", ge=1)
+
+
+class ModelName(BaseModel):
+    """A model that can be asked for."""
+
+    name: str
+    url: str
+
+
+class ModelList(BaseModel):
+    """The models."""
+
+    models: list[ModelName]
+
+
+class Column(BaseModel):
+    """What is known of a column."""
+
+    name: str
+    type: str = Field(description="Its Arrow type.")
+    kind: str
+    conditions: bool = Field(description="Whether `where` may name it.")
+    categories: list[Any] | None = Field(None, description="The categories known, if it has such.")
+    categories_in_all: int | None = None
+    low: Any = Field(None, description="The least value, where values have an order.")
+    high: Any = Field(None, description="The greatest.")
+    missing: bool | None = Field(None, description="Whether values may be missing.")
+
+
+class ModelInfo(BaseModel):
+    """What is known of a model."""
+
+    name: str
+    checksum: str = Field(description="Of its bundle.")
+    rows_trained_on: int | None
+    columns: list[Column]
+
+
+class Explanation(BaseModel):
+    """Which columns drive the fused representation of rows, and which attend to which."""
+
+    rows: int = Field(description="Rows that were looked at.")
+    contributions: dict[str, float] = Field(description="Shares of [CLS]'s attention; sum to 1.")
+    matrix: list[list[float]] = Field(
+        description="What each column attends to, in the order of `contributions`; rows sum to 1."
+    )
+    each: list[list[float]] | None = Field(
+        None, description="Contributions in each given row, in the order of `contributions`."
+    )
+
+
+class File(BaseModel):
+    """A file of a batch."""
+
+    name: str
+    bytes: int
+    url: str = Field(description="Where this service gives it.")
+    uri: str = Field(description="Where it lies.")
+
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+
+class Batch(BaseModel):
+    """A bulk batch."""
+
+    id: str
+    model: str
+    state: State
+    message: str | None = Field(None, description="What went wrong, and what to do.")
+    rows: int
+    rows_written: int = Field(description="Rows in files that are whole.")
+    rows_per_s: float | None = None
+    seconds_left: float | None = None
+    seed: int
+    where: Where | None
+    checksum: str = Field(description="Of the bundle it draws from.")
+    output: str = Field(description="Where its files lie.")
+    created: str
+    files: list[File] | None = None
+
+
+class BatchList(BaseModel):
+    """All batches, the newest first."""
+
+    batches: list[Batch]
+
+
+class ProblemBody(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] | None = None
+
+
+class Health(BaseModel):
+    """The service is alive."""
+
+    status: Literal["ok"] = "ok"
+    models: int
