@@ -1,4 +1,4 @@
-"""What the routes call: checks requests against models and limits, and asks the replicas.
+"""What the routes call: checks requests against models and limits, and asks the replicas."""
 
 import asyncio
 import io
