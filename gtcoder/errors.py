@@ -30,3 +30,7 @@ class ConfigError(GTCoderError, ValueError):
 
 class OutputError(GTCoderError, OSError):
     """The output exists, or cannot be written."""
+
+
+class ServiceError(GTCoderError, RuntimeError):
+    """A service refuses a request, or does not answer."""

@@ -6,6 +6,7 @@ its environment is set.
 
 import json
 import re
+import runpy
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -175,6 +176,15 @@ def demo(
     run_demo(out, address, Reporter(quiet=quiet))
 
 
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def serve(context: typer.Context) -> None:
+    """Serve bundles over HTTP; see `gtcoder serve --help`."""
+    _run_module("serve", context.args)
+
+
 benchmarks = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 app.add_typer(benchmarks, name="benchmark")
 
@@ -204,6 +214,18 @@ def benchmark_codec(
 
     sizes = [_count(text, "--rows") for text in rows or ("1_000_000", "3_000_000", "10_000_000")]
     benchmark.benchmark_codec(sizes, Reporter())
+
+
+@benchmarks.command("serve", context_settings=_PASSED_ON, add_help_option=False)
+def benchmark_serve(context: typer.Context) -> None:
+    """Requests and rows a second of the service, over real HTTP."""
+    _run_module("serve.benchmark", context.args)
+
+
+def _run_module(name: str, arguments: list[str]) -> None:
+    """Run what stands beside these jobs as a program of its own: neither imports the other."""
+    sys.argv = [name, *arguments]
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
 def _count(text: str, option: str) -> int:
