@@ -37,7 +37,7 @@ _ENVIRONMENT = {
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command(name="gtcoder serve")
+@app.command()
 def serve_bundles(
     bundles: Annotated[
         list[str] | None, typer.Argument(help="Paths or URIs of bundles, called as their folders.")
@@ -188,7 +188,7 @@ def _is_loopback(host: str) -> bool:
 def main() -> None:
     """Run the command; what a user can mend is one line on standard error and exit code 1."""
     try:
-        app()
+        app(prog_name="gtcoder serve")
     except (GTCoderError, OSError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
         print(f"error: {said}", file=sys.stderr)

@@ -10,8 +10,9 @@ from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
+from gtcoder.errors import ConfigError
 from serve.api import make_app
-from serve.keys import Keys, read_keys
+from serve.keys import VARIABLE, Keys, read_keys
 from serve.sampling import Sampling
 from serve.service import Service
 from serve.settings import Settings, models_of
@@ -26,7 +27,10 @@ class Ingress:
 
     def __init__(self, settings: dict[str, Any], sampling: DeploymentHandle) -> None:
         checked = Settings.model_validate(settings)
-        self.service = Service(checked, Keys(read_keys(checked.api_key_file)), sampling)
+        keys = Keys(read_keys(checked.api_key_file))
+        if checked.require_keys and not keys:
+            raise ConfigError(f"there are no keys: set api_key_file or {VARIABLE}")
+        self.service = Service(checked, keys, sampling)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take the models of a new configuration."""

@@ -6,6 +6,7 @@ Text is made column by column in Arrow: a value that comes often is written once
 import io
 import json
 from collections.abc import Mapping
+from datetime import time
 from typing import Any, Protocol
 
 import numpy as np
@@ -279,6 +280,9 @@ def _to_column(values: list[Any], field: pa.Field) -> pa.Array:
         if pt.is_floating(kind):
             plain = pa.array(np.array([np.nan if v is None else v for v in values], np.float64))
             return pc.if_else(pc.is_nan(plain), None, plain).cast(field.type)
+        if pt.is_time(kind):
+            times = [None if v is None else time.fromisoformat(v) for v in values]
+            return pa.array(times, kind)
         if pt.is_decimal(kind) or pt.is_temporal(kind):
             values = [None if v is None else str(v) for v in values]
             texts = pa.array(values, pa.string())

@@ -40,6 +40,7 @@ class Settings(BaseModel):
         default_factory=dict, description="Name and URI of each bundle."
     )
     api_key_file: str | None = Field(None, description="A file with one key a line.")
+    require_keys: bool = Field(False, description="Refuse to start without keys.")
     batch_root: str | None = Field(
         None, description="Folder or URI that bulk batches write below; without it there are none."
     )

@@ -1,4 +1,4 @@
-"""One Ray for all tests of the jobs, a partitioned table, a bundle, and an S3 server."""
+"""One Ray for all tests of jobs and service, a partitioned table, a bundle, and an S3 server."""
 
 import os
 import socket
@@ -13,6 +13,8 @@ os.environ.update(
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_SECRET_ACCESS_KEY": "gtcoder-secret",
         "OMP_NUM_THREADS": "1",
+        # Submitted jobs are started by the name of `python`.
+        "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"],
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_AUTH_MODE": "disabled",
         "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "60",
@@ -40,7 +42,7 @@ from ray_jobs.progress import Reporter
 def pytest_collection_modifyitems(items):
     """Ray's and its libraries' own warnings are not ours to mend."""
     for item in items:
-        if item.path.is_relative_to(os.path.dirname(__file__)):
+        if item.path.parent.name in ("jobs", "service"):
             for kind in ("DeprecationWarning", "ResourceWarning", "FutureWarning", "UserWarning"):
                 item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))
             item.add_marker(
@@ -87,6 +89,11 @@ def make_table(rows, seed=0):
             "count": pa.array(rng.poisson(3, rows), pa.int32()),
         }
     )
+
+
+@pytest.fixture(scope="session")
+def make_rows():
+    return make_table
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,105 @@
+"""What `serve deploy` is given, and what the service is started with."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+from ray.serve.schema import ServeDeploySchema
+
+import serve
+from gtcoder.errors import ConfigError
+from serve.app import build
+from serve.keys import Keys, read_keys
+from serve.settings import Settings, models_of, named
+
+CONFIG = yaml.safe_load((Path(serve.__file__).parent / "config.yaml").read_text())
+
+
+def keys_of(plain):
+    """Every path of names in nested plain values."""
+    if isinstance(plain, dict):
+        return {(name, *rest) for name, value in plain.items() for rest in keys_of(value) or {()}}
+    if isinstance(plain, list):
+        return set().union(*map(keys_of, plain))
+    return set()
+
+
+def test_the_configuration_fits_serves_schema_whole():
+    """Serve's schema ignores some names that it does not know, so none may be lost on the way."""
+    checked = ServeDeploySchema.model_validate(CONFIG)
+    assert keys_of(CONFIG) <= keys_of(checked.model_dump())
+
+
+def test_the_configuration_fits_the_application():
+    (application,) = CONFIG["applications"]
+    settings = Settings.model_validate(application["args"])
+    app = build(settings)
+    names = {"Ingress", "Sampling"}
+    assert {one["name"] for one in application["deployments"]} == names
+    assert app._bound_deployment.name == "Ingress"
+    for one in application["deployments"]:
+        assert models_of(one["user_config"]) == {
+            "claims": "s3://models/claims",
+            "flights": "s3://models/flights",
+        }
+
+
+@pytest.mark.parametrize("wrong", [{"rowz": 1}, {"limits": {"rows": 0}}, {"models": {"a/b": "x"}}])
+def test_settings_that_cannot_be(wrong):
+    with pytest.raises(ValidationError):
+        Settings.model_validate(wrong)
+
+
+def test_models_are_called_as_their_folders():
+    assert named(["s3://models/claims/", "x"], ["other=models/claims"]) == {
+        "claims": "s3://models/claims/",
+        "x": "x",
+        "other": "models/claims",
+    }
+
+
+@pytest.mark.parametrize(
+    ("bundles", "names", "message"),
+    [
+        (["a/x", "b/x"], [], "two models are called 'x'"),
+        (["a/x y"], [], "call it otherwise with --name NAME=a/x y"),
+        ([], ["a"], "expected NAME=BUNDLE"),
+        ([], ["../a=b"], "cannot be called '../a'"),
+    ],
+)
+def test_names_that_cannot_be(bundles, names, message):
+    with pytest.raises(ValueError, match=message):
+        named(bundles, names)
+
+
+KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
+
+
+def test_keys_open_and_others_do_not():
+    keys = Keys([KEY, OTHER])
+    for header in (f"Bearer {KEY}", f"bearer  {OTHER} "):
+        assert keys.admit(header)
+    for header in (None, "", KEY, f"Basic {KEY}", f"Bearer {KEY[:-1]}", "Bearer", "Bearer é"):
+        assert not keys.admit(header)
+    assert Keys([]).admit(None)
+
+
+def test_keys_come_from_a_file_or_the_environment(tmp_path, monkeypatch):
+    path = tmp_path / "keys"
+    path.write_text(f"# ours\n{KEY}\n\n {OTHER} \n")
+    assert read_keys(str(path)) == [KEY, OTHER]
+    monkeypatch.setenv("GTCODER_API_KEYS", f"{OTHER},{KEY}")
+    assert read_keys(None) == [OTHER, KEY]
+    monkeypatch.delenv("GTCODER_API_KEYS")
+    assert read_keys(None) == []
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "holds no key"), ("short", "at least 16")])
+def test_files_of_keys_that_will_not_do(tmp_path, text, message):
+    path = tmp_path / "keys"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_keys(str(path))
+    with pytest.raises(ConfigError, match="no such file"):
+        read_keys(str(tmp_path / "nowhere"))
