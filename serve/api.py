@@ -40,6 +40,7 @@ def _problem(description: str) -> dict[str, Any]:
 
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: _problem("The body cannot be read as JSON."),
     401: _problem("The bearer key is missing or wrong."),
     404: _problem("There is no such model, batch or file."),
     413: _problem("The body is larger than allowed."),

@@ -1,11 +1,16 @@
 """Ray Jobs on the cluster the service runs on."""
 
 import re
+import time
 from dataclasses import dataclass
 from typing import Literal
 
 import ray
 from ray.job_submission import JobStatus, JobSubmissionClient
+
+from serve.problems import full
+
+_SUBMIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +31,19 @@ class Jobs:
         self._connected: JobSubmissionClient | None = None
 
     def submit(self, job_id: str, command: str, metadata: dict[str, str]) -> None:
-        """Start a job, unless one of this id was started already."""
-        if self.find(job_id) is None:
-            self._client.submit_job(entrypoint=command, submission_id=job_id, metadata=metadata)
+        """Start a job, unless one of this id was started already.
+
+        Raises:
+            ProblemError: the cluster takes no jobs, as when it has just begun (503).
+        """
+        until = time.monotonic() + _SUBMIT_S
+        while self.find(job_id) is None:
+            try:
+                self._client.submit_job(entrypoint=command, submission_id=job_id, metadata=metadata)
+            except RuntimeError as error:
+                if time.monotonic() > until:
+                    raise full("the cluster takes no jobs at the moment", 10) from error
+                time.sleep(1)
 
     def find(self, job_id: str) -> Job | None:
         """The job of an id, if the cluster knows it."""

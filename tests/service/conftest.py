@@ -1,6 +1,7 @@
 """One service over real HTTP for all tests of it, with two models and a root for batches."""
 
 import socket
+import time
 
 import httpx
 import pytest
@@ -29,41 +30,66 @@ def batch_root(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def url(ray_session, bundle_path, other_bundle_path, batch_root, tmp_path_factory):
-    """Where the service answers, with a small limit of everything."""
-    from ray import serve
-
-    from serve.app import build
-    from serve.settings import Settings
-
+def deploy(dashboard_url, bundle_path, other_bundle_path, batch_root, tmp_path_factory):
+    """Deploys as `serve deploy` does, with a small limit of everything; gives the port."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(KEY)
     port = free_port()
-    serve.start(http_options={"host": "127.0.0.1", "port": port})
-    settings = Settings.model_validate(
-        {
-            "models": {"claims": bundle_path, "other": other_bundle_path},
-            "api_key_file": str(keys),
-            "batch_root": str(batch_root),
-            "models_per_replica": 1,
-            "check_s": 0.5,
-            "replica_cpus": 0.1,
-            "min_replicas": 2,
-            "max_replicas": 2,
-            "limits": {
-                "rows": 100_000,
-                "body_bytes": 1 << 16,
-                "queue": 24,
-                "explained_rows": 50,
-                "batches": 2,
-                "response_bytes": 4 << 20,
-                "in_flight_bytes": 16 << 20,
-            },
+    arguments = {
+        "api_key_file": str(keys),
+        "batch_root": str(batch_root),
+        "models_per_replica": 1,
+        "check_s": 0.5,
+        "replica_cpus": 0.1,
+        "min_replicas": 2,
+        "max_replicas": 2,
+        "limits": {
+            "rows": 100_000,
+            "body_bytes": 1 << 16,
+            "queue": 24,
+            "explained_rows": 50,
+            "batches": 2,
+            "response_bytes": 4 << 20,
+            "in_flight_bytes": 16 << 20,
+        },
+    }
+
+    def start(**more):
+        from ray import serve
+        from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
+
+        models = {"models": {"claims": bundle_path, "other": other_bundle_path, **more}}
+        application = {
+            "name": "gtcoder",
+            "route_prefix": "/",
+            "import_path": "serve.app:build",
+            "args": arguments,
+            "deployments": [
+                {"name": name, "user_config": models} for name in ("Ingress", "Sampling")
+            ],
         }
-    )
-    serve.run(build(settings), name="gtcoder", route_prefix="/")
-    yield f"http://127.0.0.1:{port}"
+        options = {"host": "127.0.0.1", "port": port}
+        ServeSubmissionClient(dashboard_url).deploy_applications(
+            {"http_options": options, "applications": [application]}
+        )
+        deadline = time.monotonic() + 90
+        while True:
+            found = serve.status().applications.get("gtcoder")
+            if found and found.status == "RUNNING":
+                return port
+            assert time.monotonic() < deadline, found
+            time.sleep(0.2)
+
+    yield start
+    from ray import serve
+
     serve.shutdown()
+
+
+@pytest.fixture(scope="session")
+def url(deploy):
+    """Where the service answers."""
+    return f"http://127.0.0.1:{deploy()}"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,138 @@
+"""What survives: too many requests, a dead replica, a new bundle, clients that do not read."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gtcoder.bundle import Bundle
+from gtcoder.synthesizer import Synthesizer
+
+pytestmark = pytest.mark.timeout(200)
+KEY = "the-key-of-these-tests"
+
+
+def replicas(deployment):
+    """Process ids of a deployment's replicas."""
+    from ray.util.state import list_actors
+
+    name = f"ServeReplica:gtcoder:{deployment}"
+    found = list_actors(filters=[("class_name", "=", name), ("state", "=", "ALIVE")])
+    return sorted(actor.pid for actor in found)
+
+
+class Load:
+    """Requests one after another in several threads, and what they gave."""
+
+    def __init__(self, sample, threads=4, **wanted):
+        self.statuses = Counter()
+        self._ended = threading.Event()
+        self._sample, self._wanted = sample, wanted
+        self._threads = [threading.Thread(target=self._ask) for _ in range(threads)]
+
+    def _ask(self):
+        while not self._ended.is_set():
+            self.statuses[self._sample(**self._wanted).status_code] += 1
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_over_the_limit_there_is_a_clean_refusal_and_then_all_is_well(sample):
+    with ThreadPoolExecutor(64) as pool:
+        wanted = {"rows": 2_000, "where": ["size>=9"]}
+        answers = list(pool.map(lambda seed: sample(seed=seed, **wanted), range(64)))
+    statuses = Counter(answer.status_code for answer in answers)
+    assert set(statuses) == {200, 503}, statuses
+    refused = next(answer for answer in answers if answer.status_code == 503)
+    assert refused.headers["retry-after"]
+    assert refused.json()["title"] == "Service is full"
+    assert sample(rows=10).status_code == 200
+
+
+def test_a_replica_that_is_killed_is_replaced(sample, wait_until):
+    with Load(sample, rows=200) as load:
+        wait_until(lambda: load.statuses[200] > 5)
+        before = replicas("Sampling")
+        os.kill(before[0], signal.SIGKILL)
+        wait_until(lambda: len(now := replicas("Sampling")) == 2 and now != before)
+        seen = load.statuses[200]
+        wait_until(lambda: load.statuses[200] > seen + 10)
+    assert set(load.statuses) <= {200, 503}, load.statuses
+
+
+def test_a_bundle_that_is_replaced_is_found_without_a_lost_request(
+    sample, http, other_bundle_path, make_rows, wait_until
+):
+    first = http.get("/v1/models/other").json()["checksum"]
+    second = Synthesizer(epochs=1, exclude=["count"], seed=9).fit(make_rows(300, 6))
+    with Load(sample, threads=2, model="other", rows=50) as load:
+        wait_until(lambda: load.statuses[200] > 3)
+        second.save(other_bundle_path, overwrite=True)
+        wait_until(lambda: http.get("/v1/models/other").json()["checksum"] != first)
+        rows = sample("other", rows=50, seed=3)
+        wait_until(lambda: load.statuses[200] > 10)
+    assert set(load.statuses) == {200}, load.statuses
+    assert rows.headers["GTCoder-Checksum"] == Bundle.load(other_bundle_path).checksum
+
+
+def test_a_new_configuration_takes_effect_in_place(sample, deploy, bundle_path):
+    before = replicas("Sampling") + replicas("Ingress")
+    assert sample("third", rows=1).status_code == 404
+    with Load(sample, threads=2, rows=50) as load:
+        deploy(third=bundle_path)
+        deadline = time.monotonic() + 30
+        while sample("third", rows=1).status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    assert set(load.statuses) == {200}, load.statuses
+    assert replicas("Sampling") + replicas("Ingress") == before
+
+
+def stalled(url):
+    """A client that asks for much and never reads."""
+    host, port = url.removeprefix("http://").split(":")
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+    client.connect((host, int(port)))
+    body = b'{"rows":100000,"columns":["size","count"]}'
+    head = (
+        f"POST /v1/models/claims/sample HTTP/1.1\r\nHost: x\r\nAccept: text/csv\r\n"
+        f"Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    client.sendall(head.encode() + body)
+    return client
+
+
+def test_clients_that_never_read_hold_only_so_much_and_are_forgotten(url, sample, wait_until):
+    clients = [stalled(url) for _ in range(12)]
+    large = {"rows": 100_000, "columns": ["size", "count"], "accept": "text/csv"}
+    wait_until(lambda: sample(**large).status_code == 503, 60)
+    assert "on its way" in sample(**large).json()["detail"]
+    assert sample(rows=10).status_code == 200
+    for client in clients:
+        client.close()
+    wait_until(lambda: sample(**large).status_code == 200, 60)
+
+
+def test_clients_that_leave_free_their_work(http, url, sample):
+    for _ in range(20):
+        path, body = "/v1/models/claims/sample", {"rows": 100_000, "where": ["size>=9"]}
+        with http.stream("POST", path, json=body, headers={"Accept": "text/csv"}) as answer:
+            next(answer.iter_raw())
+    started = time.monotonic()
+    assert sample(rows=10).status_code == 200
+    assert time.monotonic() - started < 20  # all of it would take minutes
