@@ -65,14 +65,6 @@ class Frame:
             return self
         return self.take(np.sort(rng.choice(len(self), rows, replace=False)))
 
-    def permuted(self, rng: np.random.Generator) -> Self:
-        """Independent columns: each one's own values in an order of its own."""
-        return replace(
-            self,
-            numbers=rng.permuted(self.numbers, axis=0),
-            codes=rng.permuted(self.codes, axis=0),
-        )
-
 
 def align(roles: Roles, real: pa.Table, *others: pa.Table) -> list[Frame]:
     """The real table and others, of the same columns and types, as frames."""
@@ -81,7 +73,7 @@ def align(roles: Roles, real: pa.Table, *others: pa.Table) -> list[Frame]:
     codes = [np.empty((len(table), len(roles.discrete)), np.int32) for table in tables]
     levels = {}
     for at, name in enumerate(roles.discrete):
-        levels[name], coded = _code([_texts(table[name]) for table in tables])
+        levels[name], coded = _code([category_texts(table[name]) for table in tables])
         for target, column in zip(codes, coded, strict=True):
             target[:, at] = column
     return [Frame(roles, levels, n, c) for n, c in zip(numbers, codes, strict=True)]
@@ -94,13 +86,14 @@ def _numbers(names: Sequence[str], real: pa.Table, table: pa.Table) -> np.ndarra
 
 def _shifted(column: pa.ChunkedArray, real: pa.ChunkedArray) -> np.ndarray:
     """The column's numbers, points in time counted from the first real one: float32 holds them."""
-    values = _finite(column)
+    values = finite_numbers(column)
     if not pt.is_temporal(real.type) or real.null_count == len(real):
         return values
-    return values - float(np.nanmin(_finite(real)))
+    return values - float(np.nanmin(finite_numbers(real)))
 
 
-def _finite(column: pa.ChunkedArray) -> np.ndarray:
+def finite_numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """A column's numbers, float64 (B,); NaN where missing or not finite."""
     array = flat(column)
     if pt.is_null(array.type):
         return np.full(len(array), np.nan)
@@ -115,7 +108,7 @@ def _finite(column: pa.ChunkedArray) -> np.ndarray:
     return values
 
 
-def _texts(column: pa.ChunkedArray) -> pa.Array:
+def category_texts(column: pa.ChunkedArray) -> pa.Array:
     """A column's categories as text; NaN is missing like null."""
     array = plain_values(flat(column))
     if pt.is_null(array.type):
