@@ -5,6 +5,7 @@ from typing import Any
 
 from gtcoder.evaluation import glossary
 from gtcoder.evaluation.markup import Child, Markup, element, short, style
+from gtcoder.evaluation.page_style import STYLE
 from gtcoder.evaluation.picture import LARGEST_MAP, bars, column_picture, heat_map, scale
 
 WORST_PAIRS = 12
@@ -12,36 +13,6 @@ MOST_BARS = 15
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _HALVES = "margin-top:14px;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr))"
 _TABLES = ("synthetic", "held_out", "independent")
-
-_STYLE = """
-:root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1c2430;--soft:#667085;--line:#e3e6eb;
---real:#aeb8c6;--made:#d9622b;--heat:#b4231f;--track:#e3e6eb}
-@media(prefers-color-scheme:dark){:root{--page:#14171c;--card:#1d2128;--ink:#e6e9ee;--soft:#98a2b3;
---line:#323843;--real:#5c6778;--made:#f08a4b;--heat:#f0645c;--track:#3a414d}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1080px;margin:0 auto;padding:24px 16px 64px}
-h1{font-size:26px;margin:0 0 4px}h2{font-size:20px;margin:40px 0 8px}
-h3{font-size:15px;margin:0 0 6px;overflow-wrap:anywhere}
-p{margin:6px 0;max-width:75ch;overflow-wrap:anywhere}.soft{color:var(--soft)}
-.grid{display:grid;gap:14px;grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr))}
-.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px;
-min-width:0}
-.verdict h3{font-size:12px;text-transform:uppercase;letter-spacing:.06em;color:var(--soft)}
-.verdict .head{font-size:18px;line-height:1.3;font-weight:650;margin-bottom:8px}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{text-align:left;padding:7px 10px;border-top:1px solid var(--line);vertical-align:top}
-thead th{border-top:0;color:var(--soft);font-weight:500;white-space:nowrap}
-td.n,th.n{text-align:right;white-space:nowrap}td.n strong{font-size:16px}
-td .soft{font-size:13px;max-width:60ch}td p{margin:0}
-svg{display:block;width:100%;height:auto}svg text{font:10px system-ui,sans-serif;fill:var(--ink)}
-svg text.soft{fill:var(--soft)}.scale{width:100px}
-.real{fill:var(--real)}.fill{fill:var(--made)}.heat{fill:var(--heat)}.track{fill:var(--track)}
-.made{fill:none;stroke:var(--made);stroke-width:1.8}
-.key{display:inline-block;width:12px;height:12px;border-radius:3px;margin:0 5px 0 12px;
-vertical-align:-1px}.key.r{background:var(--real)}.key.m{background:var(--made)}
-summary{cursor:pointer;color:var(--soft);padding:4px 0}
-"""
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -52,7 +23,7 @@ def render(report: Mapping[str, Any]) -> str:
         element("meta", name="viewport", content="width=device-width,initial-scale=1"),
         element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         element("title", "Synthetic table: evaluation"),
-        style(_STYLE),
+        style(STYLE),
     )
     body = element(
         "main",
@@ -101,8 +72,9 @@ def _likeness(report: Mapping[str, Any]) -> Markup:
 
 _HEADS = ("", "synthetic", "held-out real", "independent columns", "best", "")
 _ENDS = (
-    "Every figure beside the same figure of held-out real rows, as good as it gets, and of independent columns, where every real "
-    "column is shuffled for itself and all dependence is lost."
+    "Every figure beside the same figure of held-out real rows, as good as it gets, and of "
+    "independent columns, where every real column is shuffled for itself and all dependence is "
+    "lost. The bar says how far the synthetic table has come from these to those."
 )
 
 
@@ -140,7 +112,7 @@ def _differences(report: Mapping[str, Any]) -> Markup:
             element("div", heat_map(names, errors), class_="wide") if errors else "one column only",
             element(
                 "p",
-                f"Darker is worse; the darkest is {max([*errors.values(), 1.0]):.1f} %.{cut}",
+                f"The stronger the colour the worse, up to {max([*errors.values(), 1.0]):.1f} %.{cut}",
                 class_="soft",
             ),
             class_="card",
@@ -162,7 +134,7 @@ def _differences(report: Mapping[str, Any]) -> Markup:
             element(
                 "div",
                 element("h3", "Largest pair errors"),
-                _table(("", "synthetic", "held-out", "indep."), rows),
+                _table(("", "synthetic", "held-out", "indep."), rows, class_="wide"),
                 class_="card",
             ),
             class_="grid",
@@ -192,7 +164,7 @@ def _use(report: Mapping[str, Any]) -> Markup:
             element("summary", "Model by model"),
             _table(("", "on synthetic", "on real", "on independent"), models),
         ),
-        lead=f"Models are trained on each table and predict {utility['target']} in held-out real rows.",
+        lead=f"Models trained on each table predict {utility['target']} in held-out real rows.",
     )
 
 
@@ -238,7 +210,7 @@ def _leaks(report: Mapping[str, Any]) -> Markup:
 def _plain(
     entry: glossary.Entry, values: Mapping[str, float], *, percent: bool = False
 ) -> tuple[Child, ...]:
-    return _cells(entry, [f"{values[n]:.2%}" if percent else _shown(values[n]) for n in _TABLES])
+    return _cells(entry, [_shown((1, 100)[percent] * values[n], percent) for n in _TABLES])
 
 
 def _interval(entry: glossary.Entry, values: Mapping[str, Any]) -> tuple[Child, ...]:
@@ -317,10 +289,12 @@ def _section(title: str, *blocks: Child, lead: Child = None) -> Markup:
     return element("section", element("h2", title), said, blocks)
 
 
-def _table(heads: tuple[str, ...], rows: Sequence[tuple[Child, ...]]) -> Markup:
+def _table(
+    heads: tuple[str, ...], rows: Sequence[tuple[Child, ...]], *, class_: str = "card wide"
+) -> Markup:
     head = element("thead", _row("th", heads))
     body = element("tbody", [_row("td", row) for row in rows])
-    return element("div", element("table", head, body), class_="card wide")
+    return element("div", element("table", head, body), class_=class_)
 
 
 def _row(name: str, cells: tuple[Child, ...]) -> Markup:

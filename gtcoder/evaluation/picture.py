@@ -102,10 +102,10 @@ def bars(shares: Sequence[tuple[str, float]]) -> Markup:
 
 
 def heat_map(names: Sequence[str], errors: Mapping[tuple[str, str], float]) -> Markup:
-    """Pair errors in %, darker for larger; each cell says its numbers when pointed at."""
+    """Pair errors in %, stronger for larger; each cell says its numbers when pointed at."""
     names = _worst(names, errors)
     top = max([*errors.values(), 1.0])
-    cell = min(22.0, max(7.0, 560 / len(names)))
+    cell = min(34.0, max(8.0, 720 / len(names)))
     left, above = 112.0, 96.0
     size = cell * len(names)
     cells = []
