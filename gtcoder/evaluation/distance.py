@@ -19,6 +19,10 @@ _PAIRS_AT_ONCE = 4_000_000
 """Distances that one thread holds."""
 
 
+_FAR = 1e6
+"""So many ranges away is far, and its square still fits float32."""
+
+
 @dataclass(frozen=True, slots=True)
 class Points:
     """Rows in the space where they are compared."""
@@ -33,7 +37,7 @@ class Points:
         """The points of a table's rows, in the scale of the real one."""
         low, span = _scale(real)
         missing = np.isnan(frame.numbers)
-        numbers = np.where(missing, 0.0, (frame.numbers - low) / span)
+        numbers = np.where(missing, 0.0, (frame.numbers - low) / span).clip(-_FAR, _FAR)
         codes = np.concatenate([frame.codes, missing[:, np.isnan(real.numbers).any(0)]], axis=1)
         small = codes.size == 0 or codes.max() < 2**15
         return cls(numbers, codes.astype(np.int16 if small else np.int32))

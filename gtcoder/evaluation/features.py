@@ -14,7 +14,7 @@ from gtcoder.evaluation.frame import Frame
 MOST_INDICATORS = 256
 """Of a column with more categories, the most frequent have one."""
 
-_LARGEST = 1e18
+_LARGEST = 1e15
 """Numbers are cut here, so that their squares stay finite in float32."""
 
 

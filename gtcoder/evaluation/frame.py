@@ -19,6 +19,9 @@ from gtcoder.ticks import flat, plain_values, to_ticks
 MISSING = "(missing)"
 """How the code of missing values is shown."""
 
+_LARGEST = 1e100
+"""Numbers are cut here, so that sums of their squares stay finite."""
+
 
 @dataclass(frozen=True, slots=True)
 class Levels:
@@ -105,7 +108,7 @@ def finite_numbers(column: pa.ChunkedArray) -> np.ndarray:
     if array.null_count:
         values[pc.is_null(array).to_numpy(zero_copy_only=False)] = np.nan
     values[~np.isfinite(values)] = np.nan
-    return values
+    return np.clip(values, -_LARGEST, _LARGEST)
 
 
 def category_texts(column: pa.ChunkedArray) -> pa.Array:

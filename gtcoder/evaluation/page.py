@@ -100,6 +100,7 @@ def _differences(report: Mapping[str, Any]) -> Markup:
     rows = [
         (f"{a} × {b}", *(_shown(error[name], True) for name in _TABLES)) for (a, b), error in worst
     ]
+    top = max([*errors.values(), 1.0])
     ranked = sorted(report["by_column"], key=lambda column: -column["detector_importance"])
     importance = [(c["name"], c["detector_importance"]) for c in ranked[:MOST_BARS]]
     names = [column["name"] for column in report["by_column"]]
@@ -112,7 +113,7 @@ def _differences(report: Mapping[str, Any]) -> Markup:
             element("div", heat_map(names, errors), class_="wide") if errors else "one column only",
             element(
                 "p",
-                f"The stronger the colour the worse, up to {max([*errors.values(), 1.0]):.1f} %.{cut}",
+                f"The stronger the colour the worse: the strongest is {top:.1f} %.{cut}",
                 class_="soft",
             ),
             class_="card",

@@ -88,8 +88,8 @@ def _use_headline(found: float, real: float, floor: float) -> str:
 def _leaks(privacy: Mapping[str, Any]) -> tuple[str, str]:
     copies = privacy["exact_copy_share"]
     said = (
-        f" {100 * copies['synthetic']:.2f} % of synthetic rows equal a real row in every column (held-out "
-        f"real rows {100 * copies['held_out']:.2f} %)."
+        f" {100 * copies['synthetic']:.2f} % of synthetic rows equal a real row in every column "
+        f"(held-out real rows {100 * copies['held_out']:.2f} %)."
     )
     if privacy["membership"] is None:
         return (
