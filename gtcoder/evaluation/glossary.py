@@ -13,6 +13,8 @@ class Entry:
     text: str
     percent: bool = False
     """Whether the number is in %."""
+    falling: bool = False
+    """Whether less is better."""
 
 
 FIDELITY = {
@@ -24,6 +26,7 @@ FIDELITY = {
         "(SDMetrics' Column Shapes, as an error). Independent columns have none of it by "
         "construction, so it says nothing without the pair error.",
         percent=True,
+        falling=True,
     ),
     "trend_error_pct": Entry(
         "Pair error (Trend)",
@@ -32,18 +35,21 @@ FIDELITY = {
         "half the difference of correlations of two numbers, else the total variation distance of "
         "the joint table (SDMetrics' Column Pair Trends, as an error, with the real table's bins).",
         percent=True,
+        falling=True,
     ),
     "wnmi_error": Entry(
         "Information error",
         "0",
         "Difference of the normalised mutual information of each two columns, pairs weighted by "
         "how much of it they have.",
+        falling=True,
     ),
     "detector_auc": Entry(
         "Detector AUC",
         "0.5",
         "A boosted tree is trained to tell the rows from real ones and tested on others, three "
         "times: 0.5 when it can only guess, 1 when it always can.",
+        falling=True,
     ),
     "detector_score": Entry(
         "Detector score",
@@ -78,6 +84,7 @@ UTILITY = {
         "Boosted tree's error",
         "0",
         "Root mean squared error, in the target's own unit.",
+        falling=True,
     ),
 }
 

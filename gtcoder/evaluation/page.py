@@ -82,9 +82,9 @@ def _figure(
     entry: glossary.Entry, values: Mapping[str, float], ceiling: str = "held_out"
 ) -> tuple[Child, ...]:
     found, top, floor = values["synthetic"], values[ceiling], values["independent"]
-    lies = scale(found, top, floor) if abs(top - floor) > 0.02 * (abs(top) + abs(floor)) else None
-    if entry.title == glossary.FIDELITY["shape_error_pct"].title:
-        lies = None  # independent columns are its best, not its floor
+    gain = (floor - top) if entry.falling else (top - floor)
+    # no scale where independent columns are as good: for Shape always, by chance on few rows
+    lies = scale(found, top, floor) if gain > 0.02 * (abs(top) + abs(floor)) else None
     shown = [_shown(value, entry.percent) for value in (found, top, floor)]
     return (*_cells(entry, shown), lies)
 

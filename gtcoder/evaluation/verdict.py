@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+FEW_ROWS = 500
+"""Held-out rows below which figures are called rough."""
+LARGEST_CHANCE = 0.53
+"""An AUC of held-out rows above this is not taken for what the detector reaches by chance."""
 _ATTACKS = {"density_ratio": "a density-ratio attack", "classifier": "a classifier attack"}
 
 
@@ -13,8 +17,10 @@ def judge(report: Mapping[str, Any]) -> list[dict[str, str]]:
         "Use": _use(report["utility"], report["settings"]["held_out"] == "given"),
         "Leaks looked for": _leaks(report["privacy"]),
     }
+    rows = report["sources"]["held_out"]["used"]
+    rough = f" There are only {rows} held-out rows: these figures are rough."
     return [
-        {"topic": topic, "headline": headline, "text": text}
+        {"topic": topic, "headline": headline, "text": text + (rough if rows < FEW_ROWS else "")}
         for topic, (headline, text) in topics.items()
     ]
 
@@ -22,8 +28,8 @@ def judge(report: Mapping[str, Any]) -> list[dict[str, str]]:
 def _likeness(report: Mapping[str, Any]) -> tuple[str, str]:
     auc = report["fidelity"]["detector_auc"]
     trend, shape = (report["fidelity"][f"{kind}_error_pct"] for kind in ("trend", "shape"))
-    found, known = auc["synthetic"], max(auc["held_out"], 0.5)
-    if found <= known + 0.02:
+    found, chance = auc["synthetic"], min(max(auc["held_out"], 0.5), LARGEST_CHANCE) + 0.02
+    if found <= chance:
         headline = "The detector cannot tell them from real rows"
     elif found <= 0.65:
         headline = "Small differences from real rows"
@@ -39,7 +45,7 @@ def _likeness(report: Mapping[str, Any]) -> tuple[str, str]:
         f"{trend['synthetic']:.2f} % ({trend['held_out']:.2f} %; independent columns "
         f"{trend['independent']:.2f} %)."
     )
-    return headline, text + _where(report["by_column"], found > known + 0.02)
+    return headline, text + _where(report["by_column"], found > chance)
 
 
 def _where(columns: list[Mapping[str, Any]], told: bool) -> str:

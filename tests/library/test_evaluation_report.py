@@ -129,6 +129,7 @@ def test_without_held_out_rows_it_says_what_it_did(split):
     assert report["verdict"][2]["headline"] == "Membership was not measured"
     assert "split off the real table" in report["verdict"][1]["text"]
     assert "may have seen all of them" in render(report)
+    assert all("only 120 held-out rows" in each["text"] for each in report["verdict"])
 
 
 class Page(html.parser.HTMLParser):
@@ -185,6 +186,8 @@ def test_headlines_follow_the_figures(fair):
     assert headlines(**{auc: 0.5})[0].startswith("The detector cannot tell")
     assert headlines(**{auc: 0.8})[0] == "Clear differences from real rows"
     assert headlines(**{auc: 0.99})[0] == "Easily told from real rows"
+    lucky = {auc: 0.6, "fidelity__detector_auc__held_out": 0.67}
+    assert headlines(**lucky)[0] == "Small differences from real rows"
     f1 = "utility__measures__f1_macro__synthetic"
     assert headlines(**{f1: 0.5})[1] == "Models learn little"
     attacks = {
