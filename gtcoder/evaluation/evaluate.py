@@ -33,6 +33,8 @@ from gtcoder.evaluation.sampling import (
 from gtcoder.table import Table, locate
 
 DEFAULT_ROWS = 50_000
+FEWEST_HELD_OUT = 10
+"""Held-out rows, if they are given."""
 SPLIT_SHARE = 0.2
 """Of the real rows, split off as held-out rows when none are given."""
 
@@ -137,7 +139,8 @@ def read(request: Request, progress: Progress) -> Samples:
     for at, (name, table) in enumerate(located.items()):
         progress(at / len(located))
         rng = np.random.default_rng([request.seed, 6, at])
-        drawn[name] = sample_rows(table, schema, rows=request.rows, rng=rng)
+        fewest = FEWEST_HELD_OUT if name == "holdout" else FEWEST_ROWS
+        drawn[name] = sample_rows(table, schema, rows=request.rows, rng=rng, fewest=fewest)
     roles = Roles.of(drawn["real"], target=request.target, schema=request.schema)
     rng = np.random.default_rng([request.seed, 7])
     if "holdout" not in drawn:

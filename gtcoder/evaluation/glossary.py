@@ -99,8 +99,9 @@ PRIVACY = {
         "Nearer to training rows",
         "0.5",
         "Overfitting alarm, not privacy: the share of rows whose nearest training row is closer "
-        "than their nearest held-out one. Above 0.5 the generator leans on rows it has seen. A "
-        "value of 0.5 does not show that single rows cannot be found again.",
+        "than their nearest held-out one, the tables' sizes taken into account. Above 0.5 the "
+        "generator leans on rows it has seen. A value of 0.5 does not show that single rows cannot "
+        "be found again.",
     ),
     "membership_auc": Entry(
         "Membership inference, AUC",

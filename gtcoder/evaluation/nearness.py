@@ -13,14 +13,15 @@ from gtcoder.evaluation.frame import Frame
 def nearer_share(
     train: Frame, held_out: Frame, other: Frame, *, rows: int, rng: np.random.Generator
 ) -> float:
-    """The share of rows nearer (L1) to `train` than to `held_out`; ties count half.
+    """The share of rows nearer (L1) to `train` than to `held_out`, of at most `rows` each.
 
-    As many rows of both are looked at, at most `rows`, so that 0.5 is what chance gives.
+    Chance alone puts a row nearer to the larger table, in the ratio of the sizes: the odds are
+    divided by it, so that 0.5 is what chance gives. Ties are split in that ratio too.
     """
-    rows = min(rows, len(train), len(held_out))
+    sides = [side.sample(rows, rng) for side in (train, held_out)]
     looking = Points.of(train, other.sample(rows, rng))
-    to_train, to_held_out = (
-        nearest(looking, Points.of(train, side.sample(rows, rng))).distance
-        for side in (train, held_out)
-    )
-    return float(((to_train < to_held_out) + (to_train == to_held_out) / 2).mean())
+    to_train, to_held_out = (nearest(looking, Points.of(train, s)).distance for s in sides)
+    mine, theirs = map(len, sides)
+    tied = float((to_train == to_held_out).mean())
+    nearer = float((to_train < to_held_out).mean()) + tied * mine / (mine + theirs)
+    return nearer * theirs / (nearer * theirs + (1 - nearer) * mine)

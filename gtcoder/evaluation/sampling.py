@@ -11,7 +11,7 @@ from gtcoder.errors import SchemaError, TableError
 from gtcoder.table import Table
 from gtcoder.ticks import Family, family_of
 
-FEWEST_ROWS = 30
+FEWEST_ROWS = 50
 """Fewer rows say nothing about a table."""
 
 
@@ -41,7 +41,12 @@ def check_columns(real: Table, other: Table, exclude: Iterable[str] = ()) -> Non
 
 
 def sample_rows(
-    table: Table, schema: pa.Schema, *, rows: int, rng: np.random.Generator
+    table: Table,
+    schema: pa.Schema,
+    *,
+    rows: int,
+    rng: np.random.Generator,
+    fewest: int = FEWEST_ROWS,
 ) -> pa.Table:
     """A uniform sample without replacement, in the table's order; all rows if they are few.
 
@@ -50,13 +55,14 @@ def sample_rows(
         schema: the columns to read, and the types to give them where they allow it.
         rows: how many rows at most.
         rng: draws them.
+        fewest: rows that there must be.
 
     Raises:
-        TableError: there are fewer than FEWEST_ROWS.
+        TableError: there are fewer than that.
     """
-    if table.rows < FEWEST_ROWS:
+    if table.rows < fewest:
         raise TableError(
-            f"{table.uri}: expected at least {FEWEST_ROWS} rows to measure, found {table.rows}"
+            f"{table.uri}: expected at least {fewest} rows to measure, found {table.rows}"
         )
     total = table.rows
     chosen = np.arange(total) if total <= rows else _choose(total, rows, rng)

@@ -40,11 +40,11 @@ def test_a_report_is_written_once(run, table_folder, tmp_path):
     synthetic = tmp_path / "synthetic.csv"
     plain = table.set_column(0, "colour", table["colour"].cast(pa.string()))
     pa.csv.write_csv(plain, synthetic)
-    places = ("--real", table_folder, "--synthetic", synthetic, "--exclude", "month")
+    places = ("--real", table_folder, "--synthetic", synthetic, "--exclude", "month", "--rows", 200)
     code, out, err = run(*places, "--out", tmp_path / "report", "--target", "colour")
     assert code == 0, err
     report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report["sources"]["synthetic"]["used"] == 800
+    assert report["sources"]["synthetic"]["used"] == 200
     assert report["privacy"]["exact_copy_share"]["synthetic"] == 1
     page = (tmp_path / "report" / "report.html").read_text()
     for each in report["verdict"]:

@@ -64,6 +64,9 @@ def test_nearness_is_half_without_overfitting_and_more_with_it(tables):
     assert nearer_share(train, held_out, noised, rows=800, rng=rng) > 0.9
     assert nearer_share(train, held_out, fresh, rows=800, rng=rng) == pytest.approx(0.5, abs=0.06)
     assert nearer_share(train, held_out, held_out, rows=800, rng=rng) == 0
+    few = held_out.sample(100, rng)  # by its size alone the other table would get 8 of 9 rows
+    assert nearer_share(train, few, fresh, rows=800, rng=rng) == pytest.approx(0.5, abs=0.1)
+    assert nearer_share(train, few, noised, rows=800, rng=rng) > 0.9
 
 
 def test_rating_agrees_with_the_textbook():

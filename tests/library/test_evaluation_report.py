@@ -249,8 +249,8 @@ def test_bad_options_are_one_line(folder, tmp_path):
         run(train, train, target="larg")
     with pytest.raises(SchemaError, match="--exclude 'colour': no such column"):
         run(train, train, exclude=("colour",))
-    with pytest.raises(ConfigError, match="--rows must be at least 30"):
+    with pytest.raises(ConfigError, match="--rows must be at least 50"):
         run(train, train, rows=5)
     pq.write_table(make_rows(12, 0), tmp_path / "few.parquet")
-    with pytest.raises(TableError, match=r"few.parquet: expected at least 30 rows .* found 12"):
+    with pytest.raises(TableError, match=r"few.parquet: expected at least 50 rows .* found 12"):
         run(train, tmp_path / "few.parquet")
