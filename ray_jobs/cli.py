@@ -164,6 +164,48 @@ def explain(
     run_explanation(bundle, out, Reporter(quiet=quiet))
 
 
+@app.command("evaluate")
+def evaluate_table(
+    real: Annotated[str, typer.Option(help="The table that the generator was trained on.")],
+    synthetic: Annotated[str, typer.Option(help="The generated table.")],
+    out: Annotated[str, typer.Option(help="Folder or s3:// URI for report.json and report.html.")],
+    holdout: Annotated[
+        str | None,
+        typer.Option(help="Real rows that were not trained on; omitted, split off --real."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column to predict; omitted, no utility is measured.")
+    ] = None,
+    rows: Annotated[str, typer.Option(help="Rows of each table to sample, at most.")] = "50_000",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
+    schema: Annotated[
+        str | None, typer.Option(help="JSON file of kinds, the same as for training.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="A column not to compare; repeatable.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a report that is there.")
+    ] = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Measure a synthetic table against the real one: likeness, use, leaks."""
+    from gtcoder.evaluation.evaluate import Request
+    from ray_jobs.evaluate import run_evaluation
+
+    request = Request(
+        real=real,
+        synthetic=synthetic,
+        holdout=holdout,
+        target=target,
+        rows=_count(rows, "--rows"),
+        seed=seed,
+        schema=_read_schema(schema),
+        exclude=tuple(exclude or ()),
+    )
+    run_evaluation(request, out, Reporter(quiet=quiet), overwrite=overwrite)
+
+
 @app.command()
 def demo(
     out: Annotated[str, typer.Option(help="Folder for all that is written.")] = "gtcoder-demo",

@@ -1,0 +1,190 @@
+"""Evaluate a synthetic table: read samples, measure, and put the figures into one report."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gtcoder.errors import ConfigError
+from gtcoder.evaluation.copies import copy_shares
+from gtcoder.evaluation.frame import align
+from gtcoder.evaluation.measures import (
+    HELD_OUT,
+    INDEPENDENT,
+    SYNTHETIC,
+    Progress,
+    Tables,
+    measure_fidelity,
+    measure_leakage,
+    measure_utility,
+)
+from gtcoder.evaluation.report import Source, build_report
+from gtcoder.evaluation.roles import Roles
+from gtcoder.evaluation.sampling import (
+    FEWEST_ROWS,
+    check_columns,
+    conformed,
+    independent_columns,
+    sample_rows,
+)
+from gtcoder.table import Table, locate
+
+DEFAULT_ROWS = 50_000
+FEWEST_HELD_OUT = 10
+"""Held-out rows, if they are given."""
+SPLIT_SHARE = 0.2
+"""Of the real rows, split off as held-out rows when none are given."""
+
+StageOf = Callable[[str], AbstractContextManager[Progress]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What is evaluated, and how."""
+
+    real: str
+    """URI of the table that the generator was trained on."""
+    synthetic: str
+    """URI of the generated table."""
+    holdout: str | None = None
+    """URI of rows of the same population that it was not trained on."""
+    target: str | None = None
+    """Column that is predicted."""
+    rows: int = DEFAULT_ROWS
+    """Rows of each table that are used, at most."""
+    seed: int = 0
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    """Kinds that override the inferred ones, as for training."""
+    exclude: tuple[str, ...] = ()
+    """Columns that are not compared."""
+
+    def __post_init__(self) -> None:
+        if self.rows < FEWEST_ROWS:
+            raise ConfigError(f"--rows must be at least {FEWEST_ROWS}, not {self.rows}")
+        if self.seed < 0:
+            raise ConfigError(f"--seed must not be negative, but is {self.seed}")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The rows that were read."""
+
+    located: Mapping[str, Table]
+    """`real`, `synthetic`, and `holdout` if it was given."""
+    roles: Roles
+    schema: pa.Schema
+    """Of the columns that are compared."""
+    real: pa.Table
+    synthetic: pa.Table
+    held_out: pa.Table
+    independent: pa.Table
+
+    @property
+    def given(self) -> bool:
+        """Whether held-out rows were given; else they are split off the real ones."""
+        return "holdout" in self.located
+
+
+def evaluate(request: Request, stage: StageOf) -> dict[str, Any]:
+    """The report, as plain JSON values; `page.render` makes a page of it.
+
+    Args:
+        request: what is evaluated.
+        stage: is entered with the name of each part of the work.
+
+    Raises:
+        TableError: a table cannot be read or has too few rows.
+        SchemaError: the tables do not go together, or the target cannot be predicted.
+    """
+    with stage("read") as progress:
+        samples = read(request, progress)
+        frames = align(
+            samples.roles, samples.real, samples.synthetic, samples.held_out, samples.independent
+        )
+        tables = Tables(*frames)
+    with stage("fidelity") as progress:
+        fidelity = measure_fidelity(tables, seed=request.seed, progress=progress)
+    utility = leakage = None
+    if request.target is not None:
+        with stage("utility") as progress:
+            utility = measure_utility(tables, seed=request.seed, progress=progress)
+    with stage("privacy") as progress:
+        copies = _copies(samples)
+        if samples.given:
+            leakage = measure_leakage(tables, seed=request.seed, progress=progress)
+    return build_report(
+        tables,
+        samples.schema,
+        sources=_sources(samples),
+        fidelity=fidelity,
+        utility=utility,
+        copies=copies,
+        leakage=leakage,
+        settings={"rows": request.rows, "seed": request.seed},
+    )
+
+
+def read(request: Request, progress: Progress) -> Samples:
+    """Locate the tables, see that they go together, and sample them."""
+    uris = {"real": request.real, "synthetic": request.synthetic, "holdout": request.holdout}
+    located = {name: locate(uri) for name, uri in uris.items() if uri is not None}
+    real = located["real"]
+    for other in list(located.values())[1:]:
+        check_columns(real, other, request.exclude)
+    schema = pa.schema([f for f in real.schema if f.name not in request.exclude])
+    drawn = {}
+    for at, (name, table) in enumerate(located.items()):
+        progress(at / len(located))
+        rng = np.random.default_rng([request.seed, 6, at])
+        fewest = FEWEST_HELD_OUT if name == "holdout" else FEWEST_ROWS
+        drawn[name] = sample_rows(table, schema, rows=request.rows, rng=rng, fewest=fewest)
+    roles = Roles.of(drawn["real"], target=request.target, schema=request.schema)
+    rng = np.random.default_rng([request.seed, 7])
+    if "holdout" not in drawn:
+        drawn["real"], drawn["holdout"] = _split(drawn["real"], rng)
+    independent = independent_columns(drawn["real"], rng)
+    return Samples(located, roles, schema, *_in_order(drawn), independent)
+
+
+def _in_order(drawn: Mapping[str, pa.Table]) -> tuple[pa.Table, pa.Table, pa.Table]:
+    return drawn["real"], drawn["synthetic"], drawn["holdout"]
+
+
+def _split(real: pa.Table, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
+    order = rng.permutation(len(real))
+    off = max(round(SPLIT_SHARE * len(real)), 1)
+    kept, split = (np.sort(part) for part in (order[off:], order[:off]))
+    return real.take(pa.array(kept)), real.take(pa.array(split))
+
+
+def _copies(samples: Samples) -> dict[str, float]:
+    """Rows equal to a real one; those split off are compared with the rest of the sample."""
+    stream = conformed(samples.located["real"], samples.schema)
+    others = [samples.synthetic, samples.independent]
+    if samples.given:
+        others.append(samples.held_out)
+        shares = copy_shares(samples.roles, stream, others)
+    else:
+        shares = copy_shares(samples.roles, stream, others)
+        shares += copy_shares(samples.roles, [samples.real], [samples.held_out])
+    return dict(zip((SYNTHETIC, INDEPENDENT, HELD_OUT), shares, strict=True))
+
+
+def _sources(samples: Samples) -> dict[str, Source]:
+    used = {
+        "real": samples.real,
+        "synthetic": samples.synthetic,
+        "held_out": samples.held_out,
+    }
+    names = {"real": "real", "synthetic": "synthetic", "held_out": "holdout"}
+    return {
+        key: Source(
+            uri=samples.located[names[key]].uri if names[key] in samples.located else None,
+            rows=samples.located[names[key]].rows if names[key] in samples.located else None,
+            used=len(table),
+        )
+        for key, table in used.items()
+    }

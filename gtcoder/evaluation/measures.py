@@ -1,0 +1,126 @@
+"""The three groups of measures, each figure beside its ceiling and its floor.
+
+Ceiling: the same measure of held-out real rows. Floor: of independent columns, every real column
+shuffled for itself.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gtcoder.evaluation.detector import Detection, detect
+from gtcoder.evaluation.frame import Frame
+from gtcoder.evaluation.information import normalised_information, weighted_error
+from gtcoder.evaluation.manifold import Manifold, compare_manifolds
+from gtcoder.evaluation.membership import Membership, infer_membership
+from gtcoder.evaluation.nearness import nearer_share
+from gtcoder.evaluation.shape import missing_shares, shape_errors
+from gtcoder.evaluation.trend import trend_errors
+from gtcoder.evaluation.utility import PaperScores, score_utility
+
+DISTANCE_ROWS = 10_000
+"""Rows of each table that are compared by distance, pair by pair."""
+MEMBERS = 5_000
+"""Training rows that are attacked."""
+ATTACK_ROWS = 20_000
+"""Rows of the synthetic and of the held-out table that an attack uses."""
+
+SYNTHETIC, HELD_OUT, INDEPENDENT = "synthetic", "held_out", "independent"
+
+Progress = Callable[[float], None]
+"""Is told the share done."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The rows that are compared, aligned."""
+
+    real: Frame
+    """What the generator was trained on, or the part of it that was not split off."""
+    synthetic: Frame
+    held_out: Frame
+    independent: Frame
+
+    @property
+    def compared(self) -> dict[str, Frame]:
+        """Everything that is set against the real rows, by name."""
+        return {
+            SYNTHETIC: self.synthetic,
+            HELD_OUT: self.held_out,
+            INDEPENDENT: self.independent,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fidelity:
+    """How alike a table is to the real one."""
+
+    shape: Mapping[str, float]
+    """Error of each column."""
+    trend: np.ndarray
+    """Error of each two columns, (K, K)."""
+    information: np.ndarray
+    """Normalised mutual information of each two columns, (K, K)."""
+    information_error: float
+    manifold: Manifold
+    detection: Detection
+    missing: Mapping[str, float]
+
+
+def measure_fidelity(tables: Tables, *, seed: int, progress: Progress) -> dict[str, Fidelity]:
+    """Fidelity of the synthetic table, of held-out rows and of independent columns."""
+    real = tables.real
+    truth = normalised_information(real, real)
+    measured = {}
+    for at, (name, frame) in enumerate(tables.compared.items()):
+        progress(at / 3)
+        found = normalised_information(real, frame)
+        measured[name] = Fidelity(
+            shape=shape_errors(real, frame),
+            trend=trend_errors(real, frame),
+            information=found,
+            information_error=weighted_error(truth, found),
+            manifold=compare_manifolds(
+                real, frame, rows=DISTANCE_ROWS, rng=np.random.default_rng([seed, 3])
+            ),
+            detection=detect(real, frame, seed=seed),
+            missing=missing_shares(frame),
+        )
+    return measured
+
+
+def measure_utility(tables: Tables, *, seed: int, progress: Progress) -> dict[str, PaperScores]:
+    """Models fitted on each table, the real one as `held_out`, and tested on held-out rows."""
+    fitted = {**tables.compared, HELD_OUT: tables.real}
+    scores = {}
+    for at, (name, frame) in enumerate(fitted.items()):
+        progress(at / 3)
+        scores[name] = score_utility(tables.real, frame, tables.held_out, seed=seed)
+    return scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leakage:
+    """What was tried to find single training rows again."""
+
+    nearer: dict[str, float]
+    """Share of rows nearer to training than to held-out rows, for each table."""
+    membership: dict[str, Membership]
+    """Membership inference, for each table."""
+
+
+def measure_leakage(tables: Tables, *, seed: int, progress: Progress) -> Leakage:
+    """Nearness and membership; half of the held-out rows stand in as the ceiling's table."""
+    order = np.random.default_rng([seed, 4]).permutation(len(tables.held_out))
+    fresh, rest = (tables.held_out.take(np.sort(half)) for half in np.array_split(order, 2))
+    nearer, membership = {}, {}
+    for at, (name, frame) in enumerate(tables.compared.items()):
+        progress(at / 3)
+        other, held_out = (fresh, rest) if name == HELD_OUT else (frame, tables.held_out)
+        rng = np.random.default_rng([seed, 5])
+        nearer[name] = nearer_share(tables.real, held_out, other, rows=DISTANCE_ROWS, rng=rng)
+        membership[name] = infer_membership(
+            tables.real, held_out, other, members=MEMBERS, rows=ATTACK_ROWS, seed=seed
+        )
+    return Leakage(nearer=nearer, membership=membership)

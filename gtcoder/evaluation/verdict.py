@@ -1,0 +1,127 @@
+"""The verdict in plain words: what was measured beside what it should be, and no more."""
+
+from collections.abc import Mapping
+from typing import Any
+
+FEW_ROWS = 500
+"""Held-out rows below which figures are called rough."""
+LARGEST_CHANCE = 0.53
+"""An AUC of held-out rows above this is not taken for what the detector reaches by chance."""
+_ATTACKS = {"density_ratio": "a density-ratio attack", "classifier": "a classifier attack"}
+
+
+def judge(report: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A headline and a few sentences on fidelity, utility and privacy."""
+    topics = {
+        "Likeness": _likeness(report),
+        "Use": _use(report["utility"], report["settings"]["held_out"] == "given"),
+        "Leaks looked for": _leaks(report["privacy"]),
+    }
+    rows = report["sources"]["held_out"]["used"]
+    rough = f" There are only {rows} held-out rows: these figures are rough."
+    return [
+        {"topic": topic, "headline": headline, "text": text + (rough if rows < FEW_ROWS else "")}
+        for topic, (headline, text) in topics.items()
+    ]
+
+
+def _likeness(report: Mapping[str, Any]) -> tuple[str, str]:
+    auc = report["fidelity"]["detector_auc"]
+    trend, shape = (report["fidelity"][f"{kind}_error_pct"] for kind in ("trend", "shape"))
+    found, chance = auc["synthetic"], min(max(auc["held_out"], 0.5), LARGEST_CHANCE) + 0.02
+    if found <= chance:
+        headline = "The detector cannot tell them from real rows"
+    elif found <= 0.65:
+        headline = "Small differences from real rows"
+    elif found <= 0.85:
+        headline = "Clear differences from real rows"
+    else:
+        headline = "Easily told from real rows"
+    text = (
+        f"A boosted tree trained to tell synthetic from real rows reaches an AUC of {found:.3f} "
+        f"(0.5 is guessing; held-out real rows {auc['held_out']:.3f}, independent columns "
+        f"{auc['independent']:.3f}). Columns are off by {shape['synthetic']:.2f} % on average "
+        f"(held-out real rows {shape['held_out']:.2f} %), pairs of columns by "
+        f"{trend['synthetic']:.2f} % ({trend['held_out']:.2f} %; independent columns "
+        f"{trend['independent']:.2f} %)."
+    )
+    return headline, text + _where(report["by_column"], found > chance)
+
+
+def _where(columns: list[Mapping[str, Any]], told: bool) -> str:
+    """The columns that differ most."""
+    worst = max(columns, key=lambda column: column["shape_error_pct"]["synthetic"])
+    text = (
+        f" The column furthest off is {worst['name']} "
+        f"({worst['shape_error_pct']['synthetic']:.2f} %)."
+    )
+    ranked = sorted(columns, key=lambda column: -column["detector_importance"])
+    by = [c["name"] for c in ranked[:3] if c["detector_importance"] > 0.01]
+    return text + (f" The detector goes by {_listed(by)} most." if told and by else "")
+
+
+def _use(utility: Mapping[str, Any] | None, given: bool) -> tuple[str, str]:
+    if utility is None:
+        return "Not measured", "No target column was named (--target), so no model was trained."
+    measure = "f1_macro" if utility["task"] == "classification" else "r2"
+    words = {"f1_macro": "macro F1", "r2": "r²"}[measure]
+    figures = utility["measures"][measure]
+    found, real, floor = (figures[name] for name in ("synthetic", "real", "independent"))
+    text = (
+        f"Models trained on synthetic rows predict {utility['target']} in held-out real rows with "
+        f"a {words} of {found:.3f}; trained on real rows they reach {real:.3f}, on independent "
+        f"columns {floor:.3f}."
+    )
+    if not given:
+        text += (
+            " The rows they were tested on were split off the real table, which the generator may "
+            "have seen: this can flatter the synthetic rows."
+        )
+    return _use_headline(found, real, floor), text
+
+
+def _use_headline(found: float, real: float, floor: float) -> str:
+    if real - floor < 0.02:
+        return "The target can hardly be predicted from real rows either"
+    kept = (found - floor) / (real - floor)
+    if kept >= 0.97:
+        return "Models learn as much as from real rows"
+    if kept >= 0.85:
+        return "Models learn nearly as much as from real rows"
+    return "Models learn less than from real rows" if kept >= 0.4 else "Models learn little"
+
+
+def _leaks(privacy: Mapping[str, Any]) -> tuple[str, str]:
+    copies = privacy["exact_copy_share"]
+    said = (
+        f" {100 * copies['synthetic']:.2f} % of synthetic rows equal a real row in every column "
+        f"(held-out real rows {100 * copies['held_out']:.2f} %)."
+    )
+    if privacy["membership"] is None:
+        return (
+            "Membership was not measured",
+            "Whether single training rows can be found again can only be measured with held-out "
+            f"rows that the generator never saw (--holdout).{said}",
+        )
+    found = privacy["membership"]["synthetic"]
+    auc = found["attacks"][found["strongest"]]["auc"]
+    text = (
+        f"The stronger of two membership attacks, {_ATTACKS[found['strongest']]}, tells training "
+        f"from held-out rows with an AUC of {auc['value']:.3f} (95 % interval {auc['low']:.3f} to "
+        f"{auc['high']:.3f}; 0.5 is guessing).{said} This says nothing of other attacks."
+    )
+    return _leak_headline(auc), text
+
+
+def _leak_headline(auc: Mapping[str, float]) -> str:
+    if auc["low"] <= 0.5:
+        return "These two attacks did no better than guessing"
+    if auc["value"] < 0.55:
+        return "An attack does slightly better than guessing"
+    if auc["value"] < 0.7:
+        return "An attack finds training rows better than by guessing"
+    return "Training rows can be recognised"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
