@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from datetime import time
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -225,8 +226,14 @@ def _json_column(array: pa.Array) -> pa.Array:
 def _quoted(texts: pa.Array) -> pa.Array:
     """JSON strings; each distinct one is written once."""
     distinct = texts.dictionary_encode()
-    words = [json.dumps(word, ensure_ascii=False) for word in distinct.dictionary.to_pylist()]
+    words = [_word(word) for word in distinct.dictionary.to_pylist()]
     return pc.take(pa.array(words, pa.string()), distinct.indices)
+
+
+@lru_cache(1 << 14)
+def _word(text: str | None) -> str | None:
+    """A JSON string; categories come again in every request."""
+    return None if text is None else json.dumps(text, ensure_ascii=False)
 
 
 def _text(array: pa.Array) -> pa.Array:

@@ -44,13 +44,13 @@ def deploy(dashboard_url, bundle_path, other_bundle_path, batch_root, tmp_path_f
         "min_replicas": 2,
         "max_replicas": 2,
         "limits": {
-            "rows": 100_000,
+            "rows": 150_000,
             "body_bytes": 1 << 16,
             "queue": 24,
             "explained_rows": 50,
             "batches": 2,
-            "response_bytes": 4 << 20,
-            "in_flight_bytes": 16 << 20,
+            "response_bytes": 6 << 20,
+            "in_flight_bytes": 24 << 20,
         },
     }
 
