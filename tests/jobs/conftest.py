@@ -52,15 +52,23 @@ def pytest_collection_modifyitems(items):
 def ray_session():
     import ray
 
-    ray.init(
+    context = ray.init(
         address="local",
         num_cpus=4,
-        include_dashboard=False,
+        include_dashboard=True,
+        dashboard_host="127.0.0.1",
+        dashboard_port=0,
         object_store_memory=256 << 20,
         log_to_driver=False,
     )
-    yield
+    yield context
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def dashboard_url(ray_session):
+    """Where jobs are submitted to and the service is configured."""
+    return f"http://{ray_session.dashboard_url}"
 
 
 @pytest.fixture
