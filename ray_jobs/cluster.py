@@ -186,7 +186,9 @@ def data_context() -> Any:
 def _start(address: str) -> None:
     import ray
 
-    _knock(address)
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        knock(address, host, int(port))
     local: dict[str, Any] = {
         "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE_BYTES,
@@ -206,13 +208,14 @@ def _start(address: str) -> None:
         ) from error
 
 
-def _knock(address: str) -> None:
-    """See early that something listens at `host:port`: Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if not (host and port.isdigit()):
-        return
+def knock(address: str, host: str, port: int) -> None:
+    """See early that something listens: Ray itself would try for minutes.
+
+    Raises:
+        ConfigError: nothing does.
+    """
     try:
-        socket.create_connection((host, int(port)), timeout=10).close()
+        socket.create_connection((host, port), timeout=10).close()
     except OSError as error:
         raise ConfigError(
             f"--address {address}: no Ray cluster answers there ({first_line(error)})"

@@ -7,6 +7,8 @@ that is there and says it is the one asked for is kept, so a rerun ends with the
 import dataclasses
 import json
 import re
+import runpy
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -216,3 +218,8 @@ def _answers(stream: Stream, todo: Sequence[Shard], workers: int) -> Iterator[An
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
+
+
+if __name__ == "__main__":  # python -m ray_jobs.generate is gtcoder generate
+    sys.argv[:1] = ["gtcoder", "generate"]
+    runpy.run_module("ray_jobs.cli", run_name="__main__")

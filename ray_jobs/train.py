@@ -1,6 +1,8 @@
 """The training job: sketch, schema, codec, encode once, train on any number of workers, bundle."""
 
 import dataclasses
+import runpy
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -196,3 +198,8 @@ def _info(
         "trained_rows": outcome.trained_rows,
         "seconds": {name: round(seconds, 1) for name, seconds in reporter.seconds.items()},
     }
+
+
+if __name__ == "__main__":  # python -m ray_jobs.train is gtcoder train
+    sys.argv[:1] = ["gtcoder", "train"]
+    runpy.run_module("ray_jobs.cli", run_name="__main__")

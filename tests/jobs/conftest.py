@@ -13,6 +13,8 @@ os.environ.update(
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_SECRET_ACCESS_KEY": "gtcoder-secret",
         "OMP_NUM_THREADS": "1",
+        # Submitted jobs are started by the name of `python`.
+        "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"],
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_AUTH_MODE": "disabled",
         "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "60",
