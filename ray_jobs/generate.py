@@ -26,7 +26,7 @@ from gtcoder.files import (
     write_bytes,
 )
 from ray_jobs.answers import opened
-from ray_jobs.cluster import connected, data_context, wait_for
+from ray_jobs.cluster import connected, data_context, wait_for, wait_free
 from ray_jobs.progress import Reporter, counted, peak_bytes
 from ray_jobs.shards import Shard, ShardWriter, Stream, is_written
 
@@ -187,18 +187,18 @@ def _write(
     with ExitStack() as stack:
         with reporter.stage("start"):
             cluster = stack.enter_context(connected(request.address))
-            count = request.num_workers or max(1, cluster.cpus)
-            workers = min(count, len(todo))
-            wait_for(cluster, {"CPU": 1}, workers)
+            most = min(request.num_workers or max(1, cluster.cpus), len(todo))
+            cluster = wait_for(cluster, {"CPU": 1}, most)
+            least = min(wait_free(cluster, "CPU", most, reporter).cpus, most)
         with reporter.stage("generate") as stage:
             total, done = sum(shard.rows for shard in todo), 0
-            for row in _answers(stream, todo, workers):
+            for row in _answers(stream, todo, least, most):
                 opened(row, stage)
                 done += row["rows"]
                 stage.rows(done, total)
 
 
-def _answers(stream: Stream, todo: Sequence[Shard], workers: int) -> Iterator[Any]:
+def _answers(stream: Stream, todo: Sequence[Shard], least: int, most: int) -> Iterator[Any]:
     import ray.data
 
     with ray.data.DataContext.current(data_context()):
@@ -210,7 +210,7 @@ def _answers(stream: Stream, todo: Sequence[Shard], workers: int) -> Iterator[An
             fn_constructor_kwargs={"stream": stream, "shards": list(todo)},
             batch_size=None,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=workers),
+            compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most),
             num_cpus=1,
         )
         yield from answers.iter_rows()

@@ -18,7 +18,7 @@ from gtcoder.files import join, remove
 from gtcoder.schema import Schema
 from gtcoder.sketch import TableSketch
 from gtcoder.table import Table, locate
-from ray_jobs.cluster import Cluster, connected, train_workers
+from ray_jobs.cluster import Cluster, connected, train_workers, wait_for, wait_free
 from ray_jobs.fit import fit
 from ray_jobs.progress import Reporter, counted
 from ray_jobs.reading import encode_table, load_codec, save_codec, sketch_table
@@ -91,7 +91,11 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
     with ExitStack() as stack:
         with reporter.stage("start"):
             cluster = stack.enter_context(connected(request.address))
-            workers = train_workers(cluster, request.num_workers, use_gpu=request.use_gpu)
+            if not request.use_gpu:
+                wait_for(cluster, {"CPU": 1}, request.num_workers or 1)
+            elif cluster.local:  # elsewhere GPUs are asked for when the rows are encoded
+                wait_for(cluster, {"GPU": 1}, request.num_workers or 1)
+            wait_free(cluster, "CPU", 1, reporter)
         reporter.note(
             f"{table.uri}: {table.rows:,} rows, {counted(len(table.files), f'{table.format} file')}"
         )
@@ -104,6 +108,13 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
             begin(run, identity)
         _describe(codec.schema, reporter)
         config = _encoded(table, codec, run, request, cluster, reporter)
+        workers = train_workers(
+            cluster,
+            request.num_workers,
+            batch_rows=config.training.batch_rows,
+            use_gpu=request.use_gpu,
+            reporter=reporter,
+        )
         with reporter.stage("train") as stage:
             outcome = fit(
                 run,
