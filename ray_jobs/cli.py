@@ -75,6 +75,9 @@ def train(
     validation_fraction: Annotated[
         float | None, typer.Option(help="Share of rows held out to decide when to stop.")
     ] = None,
+    on_bad_file: Annotated[
+        str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
+    ] = "fail",
     address: _Address = None,
     storage: Annotated[
         str | None, typer.Option(help="Folder or URI for checkpoints; omitted, beside --out.")
@@ -102,6 +105,7 @@ def train(
         use_gpu=use_gpu,
         seed=seed,
         validation_fraction=validation_fraction,
+        on_bad_file=on_bad_file,
         address=address,
         storage=storage,
         resume=resume,
