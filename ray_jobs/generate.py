@@ -101,6 +101,7 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
     if todo:
         _write(request, stream, todo, reporter)
     files = [{"name": shard.name, "rows": shard.rows} for shard in shards]
+    remove_leftovers(out)  # of machines that were lost meanwhile
     write_bytes(join(out, MANIFEST), _json(identity | {"files": files}))
     remove(join(out, _REQUEST))
     rows, seconds = sum(shard.rows for shard in todo), reporter.seconds.get("generate", 0.0)
