@@ -22,8 +22,14 @@ from fsspec.implementations.local import LocalFileSystem
 LEFTOVER = ".tmp"
 """Ending of a file or folder that was being written; such a name also starts with a dot."""
 
-_S3_CONFIG = {"response_checksum_validation": "when_required"}
-"""Some servers answer a range with the checksum of the whole object."""
+_S3_CONFIG = {
+    # Some servers answer a range with the checksum of the whole object.
+    "response_checksum_validation": "when_required",
+    # s3fs tries five times itself, each of them so often.
+    "retries": {"mode": "standard", "max_attempts": 2},
+    "connect_timeout": 10,
+    "read_timeout": 30,
+}
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

@@ -293,6 +293,28 @@ def benchmark_codec(
     benchmark.benchmark_codec(sizes, Reporter())
 
 
+@benchmarks.command("scale")
+def benchmark_scale(
+    bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle to make tables from.")],
+    out: Annotated[
+        str, typer.Option(help="Folder for the tables and for what was measured.")
+    ] = "gtcoder-scale",
+    rows: Annotated[
+        list[str] | None, typer.Option(help="Rows of a table; repeatable; 1, 10 and 50 million.")
+    ] = None,
+    num_workers: Annotated[
+        list[int] | None, typer.Option(help="Workers; repeatable; 1, 2 and 4.")
+    ] = None,
+    train_time: Annotated[str, typer.Option(help="How long each table is trained on.")] = "2m",
+) -> None:
+    """Encoding, training and generating by workers and rows, and what a billion rows take."""
+    from ray_jobs import benchmark_scale
+
+    sizes = [_count(text, "--rows") for text in rows or ("1_000_000", "10_000_000", "50_000_000")]
+    workers, seconds = num_workers or [1, 2, 4], duration_s(train_time)
+    benchmark_scale.benchmark_scale(bundle, out, sizes, workers, seconds, Reporter())
+
+
 def _count(text: str, option: str) -> int:
     """A number of rows, with or without separators."""
     try:

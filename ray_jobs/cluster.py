@@ -91,10 +91,11 @@ class Workers:
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[Cluster]:
+def connected(address: str | None, *, cpus: int | None = None) -> Iterator[Cluster]:
     """Connect to the cluster at an address, or start Ray in this process and end it afterwards.
 
     Within a Ray job, and where RAY_ADDRESS is set, that cluster is meant when no address is given.
+    A Ray started here offers `cpus` CPUs, or as many as there are.
 
     Raises:
         ConfigError: there is no cluster at the address.
@@ -116,7 +117,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
 
     ours = not ray.is_initialized()
     if ours:
-        _start(address)
+        _start(address, cpus)
     try:
         yield _cluster(local=address == "local")
     except ray.exceptions.RayError as error:
@@ -232,7 +233,7 @@ def data_context() -> Any:
     return context
 
 
-def _start(address: str) -> None:
+def _start(address: str, cpus: int | None) -> None:
     import ray
 
     host, _, port = address.rpartition(":")
@@ -240,6 +241,7 @@ def _start(address: str) -> None:
         knock(address, host, int(port))
     local: dict[str, Any] = {
         "include_dashboard": False,
+        "num_cpus": cpus,
         "object_store_memory": _OBJECT_STORE_BYTES,
     }
     try:

@@ -42,8 +42,8 @@ def prepare(folder: str, request: Mapping[str, Any], *, resume: bool, overwrite:
         if earlier is None and set(list_files(folder)) - {SCHEMA, CODEC, SKIPPED}:
             raise OutputError(f"{folder} exists and is not a training; choose another --storage")
         remove(folder)
-    except (PermissionError, ConnectionError) as error:
-        raise OutputError(str(error)) from error
+    except OSError as error:
+        raise error if isinstance(error, OutputError) else OutputError(str(error)) from error
     return False
 
 

@@ -238,6 +238,7 @@ def _info(
         "seed": request.seed,
         "stopped": outcome.stopped,
         "trained_rows": outcome.trained_rows,
+        "train_s": round(outcome.train_s, 2),
         "seconds": {name: round(seconds, 1) for name, seconds in reporter.seconds.items()},
     }
 

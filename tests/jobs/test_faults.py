@@ -210,7 +210,7 @@ def test_generation_survives_twenty_kills(machines, bundle_path, tmp_path, comma
         if (outs[-1] / MANIFEST).exists():
             outs.append(tmp_path / f"out-{number}")
         process = command(*line, outs[-1])
-        moment = time.monotonic() + rng.uniform(3, 12)
+        moment = time.monotonic() + rng.uniform(3, 8)
         while time.monotonic() < moment and process.poll() is None:
             time.sleep(0.05)
         if number % 4:
