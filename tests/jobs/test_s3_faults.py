@@ -123,6 +123,7 @@ def test_a_file_cut_short_is_read_again(proxy, many, after_bytes):
     assert proxy.cut == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [rb"GET /bucket\?", rb"GET /bucket/many/07"])
 def test_a_store_that_never_answers_whole_is_one_line(proxy, many, what):
     proxy.break_off(what, 300, times=10**9)
