@@ -5,6 +5,7 @@ object store it is one upload that appears when it ends. What goes wrong is an `
 message is one line that names the file and says what to do.
 """
 
+import errno
 import io
 import os
 import shutil
@@ -21,8 +22,16 @@ from fsspec.implementations.local import LocalFileSystem
 LEFTOVER = ".tmp"
 """Ending of a file or folder that was being written; such a name also starts with a dot."""
 
-_S3_CONFIG = {"response_checksum_validation": "when_required"}
-"""Some servers answer a range with the checksum of the whole object."""
+_S3_CONFIG = {
+    # Some servers answer a range with the checksum of the whole object.
+    "response_checksum_validation": "when_required",
+    # s3fs tries five times itself, each of them so often.
+    "retries": {"mode": "standard", "max_attempts": 2},
+    "connect_timeout": 10,
+    "read_timeout": 30,
+}
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 Uri: TypeAlias = str | os.PathLike[str]
 
@@ -198,7 +207,7 @@ def _moved_into_place(path: Path, uri: Uri) -> Iterator[BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = draft.open("xb")
     try:
-        with file:
+        with _full_disk_named(uri), file:  # closing writes too
             yield file
             with explained(uri):
                 file.flush()
@@ -208,6 +217,17 @@ def _moved_into_place(path: Path, uri: Uri) -> Iterator[BinaryIO]:
             sync_folder(path.parent)
     except BaseException:
         draft.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _full_disk_named(uri: Uri) -> Iterator[None]:
+    """Say which file there was no room for: the system does not when it refuses a write."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            raise OSError(f"{uri}: {error.strerror}; make room and run it again") from error
         raise
 
 

@@ -7,8 +7,9 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ from gtcoder.delimited import read_csv, settle
 from gtcoder.errors import TableError
 from gtcoder.files import Uri, explained, open_read
 from gtcoder.partitions import Format, TableFile, find_files, partition_schema, partition_value
-from gtcoder.unify import unify
+from gtcoder.unify import misfits, unify
 
 BATCH_ROWS = 131_072
 PIECE_ROWS = 250_000
@@ -63,6 +64,8 @@ class Table:
     """The columns that come from folder names."""
     schema: pa.Schema
     """The columns of the files, then those of the folders."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Files that are left out, and why."""
 
     @property
     def rows(self) -> int:
@@ -90,6 +93,24 @@ class Table:
         if pending:
             pieces.append(Piece(len(pieces), _joined(slices), pending))
         return pieces
+
+    def without(self, bad: Mapping[str, str]) -> Self:
+        """The table less some files: path to what is wrong with them.
+
+        Raises:
+            TableError: no row is left.
+        """
+        kept = [i for i, file in enumerate(self.files) if file.path not in bad]
+        table = replace(
+            self,
+            files=tuple(self.files[i] for i in kept),
+            footers=tuple(self.footers[i] for i in kept),
+            skipped={**self.skipped, **bad},
+        )
+        if not table.rows:
+            why = next(iter(table.skipped.values()))
+            raise TableError(f"{self.uri}: no row is left without the bad files; {why}")
+        return table
 
     def batches(
         self,
@@ -133,8 +154,12 @@ class Table:
                 yield _conformed(pa.table(batch), constants, schema, file.path)
 
 
-def locate(uri: Uri) -> Table:
+def locate(uri: Uri, *, skip_bad_files: bool = False) -> Table:
     """Find a table by path, folder, glob or URI and agree on its schema.
+
+    Args:
+        uri: where it is.
+        skip_bad_files: leave out what is damaged or unlike most files, rather than raise.
 
     Raises:
         TableError: no such place, nothing in it, no row in it, a damaged file, columns that do not
@@ -142,16 +167,25 @@ def locate(uri: Uri) -> Table:
     """
     files, form = find_files(uri)
     with ThreadPoolExecutor(min(32, len(files))) as pool:
-        footers = tuple(pool.map(lambda file: _footer(file.path, form), files))
-    own = unify((file.path, footer.schema) for file, footer in zip(files, footers, strict=True))
+        read = list(pool.map(lambda file: _footer_or_error(file.path, form), files))
+    bad = {f.path: r for f, r in zip(files, read, strict=True) if isinstance(r, TableError)}
+    good = [(f, r) for f, r in zip(files, read, strict=True) if isinstance(r, Footer)]
+    if skip_bad_files:
+        bad |= misfits([(file.path, footer.schema) for file, footer in good])
+        good = [(file, footer) for file, footer in good if file.path not in bad]
+    if bad and not (skip_bad_files and good):
+        raise next(iter(bad.values()))
+    own = unify((file.path, footer.schema) for file, footer in good)
+    files = [file for file, _ in good]
     partitions = pa.schema([f for f in partition_schema(files) if f.name not in own.names])
     table = Table(
         uri=str(uri),
         files=tuple(files),
         format=form,
-        footers=footers,
+        footers=tuple(footer for _, footer in good),
         partitions=partitions,
         schema=pa.schema([*own, *partitions]),
+        skipped={path: str(error) for path, error in bad.items()},
     )
     if not table.schema.names:
         raise TableError(f"{uri}: the table has no columns")
@@ -173,6 +207,13 @@ def readable(path: str, form: Format) -> Iterator[None]:
         raise TableError(
             f"{path} is not a readable {form.value} file: {said.splitlines()[0]}"
         ) from error
+
+
+def _footer_or_error(path: str, form: Format) -> Footer | TableError:
+    try:
+        return _footer(path, form)
+    except TableError as error:
+        return error
 
 
 def _footer(path: str, form: Format) -> Footer:
@@ -217,16 +258,16 @@ def _conformed(
 ) -> pa.Table:
     """The batch with the unified schema, its folders' values filled in."""
     columns = []
-    for field in schema:
-        if field.name in constants:
-            columns.append(pa.repeat(constants[field.name], len(batch)))
+    for wanted in schema:
+        if wanted.name in constants:
+            columns.append(pa.repeat(constants[wanted.name], len(batch)))
             continue
-        column = batch[field.name]
+        column = batch[wanted.name]
         try:
-            columns.append(column if column.type == field.type else column.cast(field.type))
+            columns.append(column if column.type == wanted.type else column.cast(wanted.type))
         except pa.ArrowException as error:
             raise TableError(
-                f"column {field.name!r} of {path} has values that {field.type}, the type of the "
+                f"column {wanted.name!r} of {path} has values that {wanted.type}, the type of the "
                 f"whole column, cannot hold: {str(error).splitlines()[0]}"
             ) from error
     return pa.Table.from_arrays(columns, schema=schema)

@@ -4,7 +4,8 @@ Only promotions that change no value are made: wider integers and reals, a finer
 a type where another file has nothing but nulls, text where another file has a dictionary of it.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
@@ -43,6 +44,25 @@ def unify(schemas: Iterable[tuple[str, pa.Schema]]) -> pa.Schema:
                 field.name, kind, nullable=known.nullable or field.nullable
             )
     return pa.schema(list(fields.values()))
+
+
+def misfits(schemas: Sequence[tuple[str, pa.Schema]]) -> dict[str, TableError]:
+    """The files whose schema does not go with that of most files, and why."""
+    often = Counter(schema for _, schema in schemas)
+    kept: list[tuple[str, pa.Schema]] = []
+    odd: dict[str, TableError] = {}
+    fits: dict[pa.Schema, bool] = {}
+    for path, schema in sorted(schemas, key=lambda pair: -often[pair[1]]):
+        if fits.get(schema):
+            continue
+        try:
+            unify([*kept, (path, schema)])
+        except TableError as error:
+            odd[path] = error
+        else:
+            fits[schema] = True
+            kept.append((path, schema))
+    return odd
 
 
 def _common(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:

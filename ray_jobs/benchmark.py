@@ -2,6 +2,8 @@
 
 import io
 import multiprocessing
+import runpy
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -163,3 +165,8 @@ def _fastest(step: Callable[[], object]) -> float:
         times.append(time.perf_counter() - started)
     torch.set_num_threads(threads)
     return min(times)
+
+
+if __name__ == "__main__":  # python -m ray_jobs.benchmark is gtcoder benchmark
+    sys.argv[:1] = ["gtcoder", "benchmark"]
+    runpy.run_module("ray_jobs.cli", run_name="__main__")

@@ -9,7 +9,7 @@ import re
 import runpy
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,6 +33,9 @@ _Address = Annotated[
 ]
 _Workers = Annotated[
     int | None, typer.Option(help="Workers; omitted, what suits the machines there are.")
+]
+_Dashboard = Annotated[
+    str | None, typer.Option(help="The cluster's dashboard, e.g. http://head:8265.")
 ]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
 
@@ -73,6 +76,9 @@ def train(
     validation_fraction: Annotated[
         float | None, typer.Option(help="Share of rows held out to decide when to stop.")
     ] = None,
+    on_bad_file: Annotated[
+        str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
+    ] = "fail",
     address: _Address = None,
     storage: Annotated[
         str | None, typer.Option(help="Folder or URI for checkpoints; omitted, beside --out.")
@@ -100,6 +106,7 @@ def train(
         use_gpu=use_gpu,
         seed=seed,
         validation_fraction=validation_fraction,
+        on_bad_file=on_bad_file,
         address=address,
         storage=storage,
         resume=resume,
@@ -227,6 +234,90 @@ def serve(context: typer.Context) -> None:
     _run_module("serve", context.args)
 
 
+@app.command(context_settings={"ignore_unknown_options": True})
+def submit(
+    context: typer.Context,
+    command: Annotated[
+        list[str], typer.Argument(help="train, generate, evaluate or benchmark, and its options.")
+    ],
+    address: _Dashboard = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Print the job's log; end with its exit code.")
+    ] = False,
+    working_dir: Annotated[
+        str | None,
+        typer.Option(help="A folder of small files that the job takes along and starts in."),
+    ] = None,
+) -> None:
+    """Run a command as a job on a Ray cluster."""
+    from ray_jobs.submit import VERBS, submit
+
+    verb, *arguments = command
+    if verb in VERBS:
+        _check(context.find_root(), [verb, *arguments])
+    job = submit(verb, arguments, address, working_dir, Reporter())
+    print(f"submitted {job}", flush=True)
+    if follow:
+        _follow(job, address)
+    else:
+        print(f"gtcoder jobs {job} prints its log, gtcoder stop {job} ends it")
+
+
+@app.command()
+def jobs(
+    job: Annotated[str | None, typer.Argument(help="Follow this one's log to its end.")] = None,
+    address: _Dashboard = None,
+) -> None:
+    """List the jobs of a Ray cluster, or follow one."""
+    from ray_jobs.submit import jobs
+
+    if job is not None:
+        _follow(job, address)
+        return
+    for line in jobs(address):
+        print(line)
+
+
+@app.command()
+def stop(
+    job: Annotated[str, typer.Argument(help="As `gtcoder jobs` lists it.")],
+    address: _Dashboard = None,
+) -> None:
+    """End a job on a Ray cluster."""
+    from ray_jobs.submit import stop
+
+    print(f"{job} is told to stop" if stop(job, address) else f"{job} was not running")
+
+
+def _follow(job: str, address: str | None) -> None:
+    from ray_jobs.submit import follow
+
+    try:
+        code = follow(job, address)
+    except KeyboardInterrupt:
+        print(
+            f"\n{job} goes on; gtcoder jobs {job} prints its log, gtcoder stop {job} ends it",
+            file=sys.stderr,
+        )
+        raise
+    if code:
+        raise typer.Exit(code)
+
+
+def _check(context: typer.Context, arguments: list[str]) -> None:
+    """See that a command line is one, without running it.
+
+    Raises:
+        UsageError: it is not.
+    """
+    command: Any = context.command
+    while hasattr(command, "resolve_command"):
+        if not arguments:
+            context.fail(f"{command.name} what? There are: {', '.join(command.commands)}")
+        _, command, arguments = command.resolve_command(context, arguments)
+    command.make_context(command.name, list(arguments), parent=context)
+
+
 benchmarks = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 app.add_typer(benchmarks, name="benchmark")
 
@@ -268,6 +359,28 @@ def _run_module(name: str, arguments: list[str]) -> None:
     """Run what stands beside these jobs as a program of its own: neither imports the other."""
     sys.argv = [name, *arguments]
     runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+@benchmarks.command("scale")
+def benchmark_scale(
+    bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle to make tables from.")],
+    out: Annotated[
+        str, typer.Option(help="Folder for the tables and for what was measured.")
+    ] = "gtcoder-scale",
+    rows: Annotated[
+        list[str] | None, typer.Option(help="Rows of a table; repeatable; 1, 10 and 50 million.")
+    ] = None,
+    num_workers: Annotated[
+        list[int] | None, typer.Option(help="Workers; repeatable; 1, 2 and 4.")
+    ] = None,
+    train_time: Annotated[str, typer.Option(help="How long each table is trained on.")] = "2m",
+) -> None:
+    """Encoding, training and generating by workers and rows, and what a billion rows take."""
+    from ray_jobs import benchmark_scale
+
+    sizes = [_count(text, "--rows") for text in rows or ("1_000_000", "10_000_000", "50_000_000")]
+    workers, seconds = num_workers or [1, 2, 4], duration_s(train_time)
+    benchmark_scale.benchmark_scale(bundle, out, sizes, workers, seconds, Reporter())
 
 
 def _count(text: str, option: str) -> int:

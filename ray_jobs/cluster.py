@@ -13,16 +13,20 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from gtcoder.errors import ConfigError, GTCoderError
-from ray_jobs.progress import counted
+from ray_jobs.progress import Reporter, counted
 
 WAIT_S = 300.0
 """How long a running cluster may take to grow to what a job needs."""
+_SETTLE_S = 10.0
+"""How long what an earlier stage or another job just left may take to be free again."""
+_STEP_ROWS = 64
+"""A worker without a GPU that computes fewer rows a step mostly waits for the others."""
 _OBJECT_STORE_BYTES = 512 << 20
 _ENVIRONMENT = {
     # Threads that spin at their barriers bring a training to a tenth of its speed as soon as
@@ -30,6 +34,8 @@ _ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    # A pass may queue behind a training that holds all CPUs.
+    "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "86400",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
@@ -39,19 +45,30 @@ _ENVIRONMENT = {
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What one machine has, or has free."""
+
+    cpus: int
+    gpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """What there is to work with."""
 
-    node_cpus: tuple[int, ...]
-    """CPUs of each machine."""
-    gpus: int
+    machines: tuple[Machine, ...]
     local: bool
     """Whether it was started for this process and ends with it."""
 
     @property
     def cpus(self) -> int:
         """CPUs of all machines."""
-        return sum(self.node_cpus)
+        return sum(machine.cpus for machine in self.machines)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all machines."""
+        return sum(machine.gpus for machine in self.machines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +80,22 @@ class Workers:
     """For each."""
     gpus: int
     """For each."""
+    least: int
+    """So few may go on when machines are lost, until they are replaced."""
 
     @property
     def resources(self) -> dict[str, float]:
         """One worker's, as Ray writes them."""
-        gpus = {"GPU": float(self.gpus)} if self.gpus else {}
-        return {"CPU": float(self.cpus)} | gpus
+        both = {"CPU": float(self.cpus), "GPU": float(self.gpus)}
+        return {kind: number for kind, number in both.items() if number}
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[Cluster]:
+def connected(address: str | None, *, cpus: int | None = None) -> Iterator[Cluster]:
     """Connect to the cluster at an address, or start Ray in this process and end it afterwards.
 
     Within a Ray job, and where RAY_ADDRESS is set, that cluster is meant when no address is given.
+    A Ray started here offers `cpus` CPUs, or as many as there are.
 
     Raises:
         ConfigError: there is no cluster at the address.
@@ -97,7 +117,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
 
     ours = not ray.is_initialized()
     if ours:
-        _start(address)
+        _start(address, cpus)
     try:
         yield _cluster(local=address == "local")
     except ray.exceptions.RayError as error:
@@ -110,19 +130,49 @@ def connected(address: str | None) -> Iterator[Cluster]:
             ray.shutdown()
 
 
-def train_workers(cluster: Cluster, count: int | None, *, use_gpu: bool) -> Workers:
-    """The workers of a training, each as large as fits: by default one a machine or one a GPU.
+def train_workers(
+    cluster: Cluster, count: int | None, *, batch_rows: int, use_gpu: bool, reporter: Reporter
+) -> Workers:
+    """The workers of a training that fit beside what others hold.
+
+    By default there is one a GPU, or one a CPU as long as each has enough rows of a batch. With a
+    GPU a worker takes no CPU, so that neither waits for the passes over tables nor they for it.
 
     Raises:
         ConfigError: the cluster has too few CPUs or GPUs, and does not grow.
     """
+    kind = "GPU" if use_gpu else "CPU"
+    cluster = wait_for(cluster, {kind: 1}, count or 1)
     if use_gpu:
-        count = count or max(cluster.gpus, 1)
-        cluster = wait_for(cluster, {"CPU": 1, "GPU": 1}, count)
-        return Workers(count, max(1, _largest(cluster, count)), 1)
-    count = count or max(1, len(cluster.node_cpus))
-    cluster = wait_for(cluster, {"CPU": 1}, count)
-    return Workers(count, _largest(cluster, count), 0)
+        wanted = count or cluster.gpus
+    else:
+        wanted = count or min(cluster.cpus, max(1, batch_rows // _STEP_ROWS))
+    free = wait_free(cluster, kind, wanted, reporter)
+    workers = min(wanted, free.gpus if use_gpu else free.cpus)
+    least = workers if cluster.local else 1
+    if use_gpu:
+        return Workers(workers, 0, 1, least)
+    return Workers(workers, _largest(free, workers), 0, least)
+
+
+def wait_free(cluster: Cluster, kind: str, wanted: int, reporter: Reporter) -> Cluster:
+    """What nobody else holds, once it is as many CPUs or GPUs as wanted, or in time at least one.
+
+    Work of others ends some day, so this waits as long as it takes, and says so.
+    """
+    if cluster.local:
+        return cluster
+    started, told = time.monotonic(), False
+    while True:
+        free = _free(cluster)
+        number = free.gpus if kind == "GPU" else free.cpus
+        waited = time.monotonic() - started > _SETTLE_S
+        if number >= wanted or (number and waited):
+            return free
+        if waited and not told:
+            reporter.note(f"waiting for a {kind}: others hold all that the cluster has")
+            told = True
+        time.sleep(1)
 
 
 def wait_for(cluster: Cluster, each: Mapping[str, float], count: int) -> Cluster:
@@ -156,7 +206,7 @@ def wait_for(cluster: Cluster, each: Mapping[str, float], count: int) -> Cluster
 
 
 def _has_room(cluster: Cluster, each: Mapping[str, float], count: int) -> bool:
-    return cluster.cpus >= count and ("GPU" not in each or cluster.gpus >= count)
+    return all((cluster.gpus if kind == "GPU" else cluster.cpus) >= count for kind in each)
 
 
 def _largest(cluster: Cluster, count: int) -> int:
@@ -164,8 +214,8 @@ def _largest(cluster: Cluster, count: int) -> int:
     return max(
         (
             cpus
-            for cpus in range(1, max(cluster.node_cpus) + 1)
-            if sum(node // cpus for node in cluster.node_cpus) >= count
+            for cpus in range(1, max(machine.cpus for machine in cluster.machines) + 1)
+            if sum(machine.cpus // cpus for machine in cluster.machines) >= count
         ),
         default=1,
     )
@@ -183,12 +233,15 @@ def data_context() -> Any:
     return context
 
 
-def _start(address: str) -> None:
+def _start(address: str, cpus: int | None) -> None:
     import ray
 
-    _knock(address)
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        knock(address, host, int(port))
     local: dict[str, Any] = {
         "include_dashboard": False,
+        "num_cpus": cpus,
         "object_store_memory": _OBJECT_STORE_BYTES,
     }
     try:
@@ -206,13 +259,14 @@ def _start(address: str) -> None:
         ) from error
 
 
-def _knock(address: str) -> None:
-    """See early that something listens at `host:port`: Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if not (host and port.isdigit()):
-        return
+def knock(address: str, host: str, port: int) -> None:
+    """See early that something listens: Ray itself would try for minutes.
+
+    Raises:
+        ConfigError: nothing does.
+    """
     try:
-        socket.create_connection((host, int(port)), timeout=10).close()
+        socket.create_connection((host, port), timeout=10).close()
     except OSError as error:
         raise ConfigError(
             f"--address {address}: no Ray cluster answers there ({first_line(error)})"
@@ -242,10 +296,16 @@ def _no_native_stderr() -> Iterator[None]:
 def _cluster(*, local: bool) -> Cluster:
     import ray
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    cpus = [int(resources.get("CPU", 0)) for resources in nodes]
-    return Cluster(
-        node_cpus=tuple(cpu for cpu in cpus if cpu) or (0,),
-        gpus=int(sum(resources.get("GPU", 0) for resources in nodes)),
-        local=local,
-    )
+    return _of((node["Resources"] for node in ray.nodes() if node["Alive"]), local=local)
+
+
+def _free(cluster: Cluster) -> Cluster:
+    """What is not in use at this moment."""
+    from ray._private.state import available_resources_per_node
+
+    return _of(available_resources_per_node().values(), local=cluster.local)
+
+
+def _of(nodes: Iterable[Mapping[str, float]], *, local: bool) -> Cluster:
+    machines = [Machine(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes]
+    return Cluster(tuple(machines) or (Machine(0),), local)

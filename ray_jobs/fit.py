@@ -15,8 +15,12 @@ from ray_jobs.progress import Stage
 from ray_jobs.worker import Board, Outcome, Task, train_worker
 
 _CHECKPOINTS = "checkpoints"
-_FAILURES = 3
+_FAILURES = 8
 """So often workers may be lost, and start again from the last checkpoint."""
+_STARTS = 60
+"""So often, a minute each, may what the workers need be taken by others before they start."""
+RESIZE_S = 60.0
+"""So often is seen whether there is room for workers that were lost; each time costs a restart."""
 
 
 def fit(
@@ -52,9 +56,12 @@ def fit(
         train_worker,
         train_loop_config={"task": task},
         scaling_config=ray.train.ScalingConfig(
-            num_workers=workers.count,
+            num_workers=(
+                (workers.least, workers.count) if workers.least < workers.count else workers.count
+            ),
             use_gpu=bool(workers.gpus),
             resources_per_worker=workers.resources,
+            elastic_resize_monitor_interval_s=RESIZE_S,
         ),
         run_config=ray.train.RunConfig(
             name=_CHECKPOINTS,
@@ -62,7 +69,7 @@ def fit(
             storage_filesystem=None if is_local(run) else PyFileSystem(FSSpecHandler(filesystem)),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
             failure_config=ray.train.FailureConfig(
-                max_failures=_FAILURES, controller_failure_limit=_FAILURES
+                max_failures=_FAILURES, controller_failure_limit=_STARTS
             ),
         ),
     )

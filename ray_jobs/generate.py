@@ -7,6 +7,8 @@ that is there and says it is the one asked for is kept, so a rerun ends with the
 import dataclasses
 import json
 import re
+import runpy
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -24,7 +26,7 @@ from gtcoder.files import (
     write_bytes,
 )
 from ray_jobs.answers import opened
-from ray_jobs.cluster import connected, data_context, wait_for
+from ray_jobs.cluster import connected, data_context, wait_for, wait_free
 from ray_jobs.progress import Reporter, counted, peak_bytes
 from ray_jobs.shards import Shard, ShardWriter, Stream, is_written
 
@@ -106,6 +108,7 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
     if todo:
         _write(request, stream, todo, reporter)
     files = [{"name": shard.name, "rows": shard.rows} for shard in shards]
+    remove_leftovers(out)  # of machines that were lost meanwhile
     write_bytes(join(out, MANIFEST), _json(identity | {"files": files}))
     remove(join(out, _REQUEST))
     rows, seconds = sum(shard.rows for shard in todo), reporter.seconds.get("generate", 0.0)
@@ -192,18 +195,18 @@ def _write(
     with ExitStack() as stack:
         with reporter.stage("start"):
             cluster = stack.enter_context(connected(request.address))
-            count = request.num_workers or max(1, cluster.cpus)
-            workers = min(count, len(todo))
-            wait_for(cluster, {"CPU": 1}, workers)
+            most = min(request.num_workers or max(1, cluster.cpus), len(todo))
+            cluster = wait_for(cluster, {"CPU": 1}, most)
+            least = min(wait_free(cluster, "CPU", most, reporter).cpus, most)
         with reporter.stage("generate") as stage:
             total, done = sum(shard.rows for shard in todo), 0
-            for row in _answers(stream, todo, workers):
+            for row in _answers(stream, todo, least, most):
                 opened(row, stage)
                 done += row["rows"]
                 stage.rows(done, total)
 
 
-def _answers(stream: Stream, todo: Sequence[Shard], workers: int) -> Iterator[Any]:
+def _answers(stream: Stream, todo: Sequence[Shard], least: int, most: int) -> Iterator[Any]:
     import ray.data
 
     with ray.data.DataContext.current(data_context()):
@@ -215,7 +218,7 @@ def _answers(stream: Stream, todo: Sequence[Shard], workers: int) -> Iterator[An
             fn_constructor_kwargs={"stream": stream, "shards": list(todo)},
             batch_size=None,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=workers),
+            compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most),
             num_cpus=1,
         )
         yield from answers.iter_rows()
@@ -223,3 +226,8 @@ def _answers(stream: Stream, todo: Sequence[Shard], workers: int) -> Iterator[An
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
+
+
+if __name__ == "__main__":  # python -m ray_jobs.generate is gtcoder generate
+    sys.argv[:1] = ["gtcoder", "generate"]
+    runpy.run_module("ray_jobs.cli", run_name="__main__")

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from gtcoder.codec import Codec
 from gtcoder.encoded import concat, write_manifest, write_part
-from gtcoder.errors import OutputError
+from gtcoder.errors import OutputError, TableError
 from gtcoder.files import join, read_bytes, write_bytes
 from gtcoder.layout import Encoded
 from gtcoder.schema import Schema
@@ -31,14 +31,27 @@ _TASKS_PER_CPU = 8
 """A pass is cut in so many tasks a CPU, if it has as many pieces."""
 
 
-def sketch_table(table: Table, columns: Sequence[str], cpus: int, stage: Stage) -> TableSketch:
-    """The sketch of all rows; memory here does not grow with them."""
+def sketch_table(
+    table: Table, columns: Sequence[str], cpus: int, stage: Stage, *, skip_bad_files: bool = False
+) -> tuple[TableSketch, Table]:
+    """The sketch of all rows, and the table that was sketched; memory here does not grow with it.
+
+    A file that turns out to be damaged within is left out if that is wanted. Rows cannot be taken
+    out of a sketch, so what is left of the table is then sketched anew.
+    """
     merged: TableSketch | None = None
-    for result in _over_pieces(_sketch, table, cpus, stage, columns=list(columns)):
-        partial = pickle.loads(result)
-        merged = partial if merged is None else merged.merge(partial)
+    bad: dict[str, str] = {}
+    arguments = {"columns": list(columns), "skip": skip_bad_files}
+    for result in _over_pieces(_sketch, table, cpus, stage, **arguments):
+        partial, found = pickle.loads(result)
+        bad |= found
+        if partial is not None and not bad:
+            merged = partial if merged is None else merged.merge(partial)
+    if bad:
+        rest = table.without(bad)
+        return sketch_table(rest, columns, cpus, stage, skip_bad_files=skip_bad_files)
     assert merged is not None, "a table has rows"
-    return merged
+    return merged, table
 
 
 def encode_table(
@@ -108,13 +121,20 @@ def _run(
     return answered(lambda: work(table, pieces, **arguments), rows=rows)
 
 
-def _sketch(table: Table, pieces: Sequence[Piece], columns: Sequence[str]) -> bytes:
+def _sketch(table: Table, pieces: Sequence[Piece], columns: Sequence[str], skip: bool) -> bytes:
+    """The sketch of some pieces, pickled, with the files in them that are bad: path to why."""
     merged: TableSketch | None = None
-    for piece in pieces:
-        for batch in table.batches(columns, piece=piece):
-            sketch = TableSketch.of(batch)
-            merged = sketch if merged is None else merged.merge(sketch)
-    return pickle.dumps(merged)
+    bad: dict[str, str] = {}
+    for part in (part for piece in pieces for part in piece.slices):
+        try:
+            for batch in table.batches(columns, piece=Piece(0, (part,), 0)):
+                sketch = TableSketch.of(batch)
+                merged = sketch if merged is None else merged.merge(sketch)
+        except TableError as error:
+            if not skip:
+                raise
+            bad[table.files[part.file].path] = str(error)
+    return pickle.dumps((merged, bad))
 
 
 def _encode(

@@ -13,6 +13,7 @@ from gtcoder.files import absolute, join, list_files, read_bytes, remove, write_
 
 _REQUEST = "run.json"
 SCHEMA, CODEC, CONFIG = "schema.json", "codec.json", "config.json"
+SKIPPED = "skipped.json"
 
 
 def run_folder(out: str, storage: str | None) -> str:
@@ -38,11 +39,11 @@ def prepare(folder: str, request: Mapping[str, Any], *, resume: bool, overwrite:
                 f"{folder} holds a training that did not end; add --resume to go on with it, or "
                 "--overwrite to begin anew"
             )
-        if earlier is None and set(list_files(folder)) - {SCHEMA, CODEC}:
+        if earlier is None and set(list_files(folder)) - {SCHEMA, CODEC, SKIPPED}:
             raise OutputError(f"{folder} exists and is not a training; choose another --storage")
         remove(folder)
-    except (PermissionError, ConnectionError) as error:
-        raise OutputError(str(error)) from error
+    except OSError as error:
+        raise error if isinstance(error, OutputError) else OutputError(str(error)) from error
     return False
 
 

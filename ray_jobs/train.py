@@ -1,6 +1,8 @@
 """The training job: sketch, schema, codec, encode once, train on any number of workers, bundle."""
 
 import dataclasses
+import runpy
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -16,14 +18,16 @@ from gtcoder.files import join, remove
 from gtcoder.schema import Schema
 from gtcoder.sketch import TableSketch
 from gtcoder.table import Table, locate
-from ray_jobs.cluster import Cluster, connected, train_workers
+from ray_jobs.cluster import Cluster, connected, train_workers, wait_for, wait_free
 from ray_jobs.fit import fit
 from ray_jobs.progress import Reporter, counted
 from ray_jobs.reading import encode_table, load_codec, save_codec, sketch_table
-from ray_jobs.run_folder import CONFIG, begin, load_json, prepare, run_folder, save_json
+from ray_jobs.run_folder import CONFIG, SKIPPED, begin, load_json, prepare, run_folder, save_json
 from ray_jobs.worker import Outcome
 
 _ENCODED = "encoded"
+_TOLD = 10
+"""So many bad files are named."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +46,8 @@ class TrainRequest:
     use_gpu: bool = False
     seed: int = 0
     validation_fraction: float | None = None
+    on_bad_file: str = "fail"
+    """`fail`, or `skip`: leave out files that are damaged or unlike most."""
     address: str | None = None
     storage: str | None = None
     resume: bool = False
@@ -50,6 +56,8 @@ class TrainRequest:
     def __post_init__(self) -> None:
         if self.preset not in list(Preset):
             raise ConfigError(f"no preset {self.preset!r}; there are: {', '.join(Preset)}")
+        if self.on_bad_file not in ("fail", "skip"):
+            raise ConfigError(f"--on-bad-file {self.on_bad_file}: expected fail or skip")
         fraction = self.validation_fraction
         if fraction is not None and not 0 <= fraction < 1:
             raise ConfigError(f"--validation-fraction must be in [0, 1), not {fraction}")
@@ -59,6 +67,11 @@ class TrainRequest:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
         if self.seed < 0:
             raise ConfigError(f"--seed must not be negative, but is {self.seed}")
+
+    @property
+    def skip_bad_files(self) -> bool:
+        """Whether a training goes on without them."""
+        return self.on_bad_file == "skip"
 
     def identity(self, table: Table) -> dict[str, Any]:
         """All that decides the outcome: what a resumed run must have in common."""
@@ -81,7 +94,7 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
         GTCoderError: what the user can mend, in one line.
     """
     check_target(request.out, overwrite=request.overwrite)
-    table = locate(request.table)
+    table = locate(request.table, skip_bad_files=request.skip_bad_files)
     _schema(table.schema, TableSketch.of(_columns(table, request).empty_table()), request)
     identity = request.identity(table)
     run = run_folder(request.out, request.storage)
@@ -89,19 +102,32 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
     with ExitStack() as stack:
         with reporter.stage("start"):
             cluster = stack.enter_context(connected(request.address))
-            workers = train_workers(cluster, request.num_workers, use_gpu=request.use_gpu)
+            if not request.use_gpu:
+                wait_for(cluster, {"CPU": 1}, request.num_workers or 1)
+            elif cluster.local:  # elsewhere GPUs are asked for when the rows are encoded
+                wait_for(cluster, {"GPU": 1}, request.num_workers or 1)
+            wait_free(cluster, "CPU", 1, reporter)
         reporter.note(
             f"{table.uri}: {table.rows:,} rows, {counted(len(table.files), f'{table.format} file')}"
         )
         if resumed:
             reporter.note(f"going on with the training in {run}")
-            codec = load_codec(run)
+            table, codec = table.without(load_json(run, SKIPPED) or {}), load_codec(run)
         else:
-            codec = _sketched(table, request, cluster, reporter)
+            table, codec = _sketched(table, request, cluster, reporter)
+            save_json(run, SKIPPED, dict(table.skipped))
             save_codec(run, codec)
             begin(run, identity)
+        _tell_skipped(table, reporter)
         _describe(codec.schema, reporter)
         config = _encoded(table, codec, run, request, cluster, reporter)
+        workers = train_workers(
+            cluster,
+            request.num_workers,
+            batch_rows=config.training.batch_rows,
+            use_gpu=request.use_gpu,
+            reporter=reporter,
+        )
         with reporter.stage("train") as stage:
             outcome = fit(
                 run,
@@ -117,9 +143,10 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
     bundle.save(request.out, overwrite=request.overwrite)
     remove(run)
     speed = outcome.trained_rows / max(outcome.train_s, 1e-3)
+    skipped = counted(len(table.skipped), "bad file") + " skipped; " if table.skipped else ""
     reporter.result(
         f"{table.rows:,} rows learned at {speed:,.0f} rows/s (ended by {outcome.stopped}); "
-        f"{reporter.stages()}; peak memory {reporter.peak_bytes / 1e6:,.0f} MB; "
+        f"{skipped}{reporter.stages()}; peak memory {reporter.peak_bytes / 1e6:,.0f} MB; "
         f"bundle {request.out}"
     )
 
@@ -133,11 +160,27 @@ def _schema(arrow: pa.Schema, sketch: TableSketch, request: TrainRequest) -> Sch
     return schema.override(request.schema) if request.schema else schema
 
 
-def _sketched(table: Table, request: TrainRequest, cluster: Cluster, reporter: Reporter) -> Codec:
+def _sketched(
+    table: Table, request: TrainRequest, cluster: Cluster, reporter: Reporter
+) -> tuple[Table, Codec]:
+    """The codec, and the table less what turned out to be damaged."""
     with reporter.stage("sketch") as stage:
-        sketch = sketch_table(table, _columns(table, request).names, cluster.cpus, stage)
+        sketch, table = sketch_table(
+            table,
+            _columns(table, request).names,
+            cluster.cpus,
+            stage,
+            skip_bad_files=request.skip_bad_files,
+        )
         schema = _schema(table.schema, sketch, request)
-        return Codec.fit(schema, sketch, coding_for(table.rows, Preset(request.preset)))
+        return table, Codec.fit(schema, sketch, coding_for(table.rows, Preset(request.preset)))
+
+
+def _tell_skipped(table: Table, reporter: Reporter) -> None:
+    for why in list(table.skipped.values())[:_TOLD]:
+        reporter.warn(f"skipped: {why}")
+    if len(table.skipped) > _TOLD:
+        reporter.warn(f"skipped: {len(table.skipped) - _TOLD:,} more files")
 
 
 def _describe(schema: Schema, reporter: Reporter) -> None:
@@ -191,8 +234,15 @@ def _info(
 ) -> dict[str, Any]:
     return {
         "rows": table.rows,
+        "skipped_files": len(table.skipped),
         "seed": request.seed,
         "stopped": outcome.stopped,
         "trained_rows": outcome.trained_rows,
+        "train_s": round(outcome.train_s, 2),
         "seconds": {name: round(seconds, 1) for name, seconds in reporter.seconds.items()},
     }
+
+
+if __name__ == "__main__":  # python -m ray_jobs.train is gtcoder train
+    sys.argv[:1] = ["gtcoder", "train"]
+    runpy.run_module("ray_jobs.cli", run_name="__main__")

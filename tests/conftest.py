@@ -118,10 +118,10 @@ def command():
     """Start the command line in a process of its own, with a Ray of its own."""
     started = []
 
-    def start(*arguments):
+    def start(*arguments, program="from ray_jobs.cli import main; main()"):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         process = subprocess.Popen(
-            [sys.executable, "-m", "ray_jobs.cli", *map(str, arguments)],
+            [sys.executable, "-c", program, *map(str, arguments)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -7,7 +7,7 @@ from ray_jobs.cli import duration_s, main
 
 TRAIN = (
     "--out --preset --schema --exclude --epochs --max-time --num-workers --use-gpu --seed "
-    "--validation-fraction --address --storage --resume --overwrite --quiet"
+    "--validation-fraction --on-bad-file --address --storage --resume --overwrite --quiet"
 )
 GENERATE = "--rows --out --seed --rows-per-file --where --num-workers --address --overwrite --quiet"
 
@@ -54,6 +54,10 @@ def test_help_lists_the_commands(run):
         (["train", "{table}", "--out", "{tmp}/b", "--exclude", "colr"], "did you mean 'colour'?"),
         (["train", "{table}", "--out", "{tmp}/b", "--schema", "/no.json"], "--schema /no.json"),
         (["train", "{table}", "--out", "{tmp}/b", "--address", "ray://x:1"], "Ray Client cannot"),
+        (
+            ["train", "{table}", "--out", "s3", "--on-bad-file", "eat"],
+            "--on-bad-file eat",
+        ),
         (["train", "{table}", "--out", "s3", "--epochs", "0"], "--epochs must be at least 1"),
         (["train", "nfs://t", "--out", "{tmp}/b"], "nfs://t: no such kind of storage"),
         (["generate", "/nowhere", "--rows", "1", "--out", "{tmp}/o"], "no bundle: /nowhere"),

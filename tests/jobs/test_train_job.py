@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -127,6 +128,39 @@ def test_a_killed_training_goes_on_from_its_checkpoint(table_folder, tmp_path, c
     assert bundle.history[: len(before)] == before
     assert len(bundle.history) > len(before)
     assert not run.exists()
+
+
+@pytest.fixture
+def damaged_within(table_folder, tmp_path):
+    """The table with a file whose footer is whole and whose values are not."""
+    folder = tmp_path / "damaged"
+    shutil.copytree(table_folder, folder)
+    path = folder / "month=3" / "part.parquet"
+    content = bytearray(path.read_bytes())
+    content[40:2_000] = b"?" * 1_960
+    path.write_bytes(content)
+    return folder
+
+
+def test_a_file_damaged_within_is_named(ray_session, damaged_within, tmp_path, reporter):
+    request = TrainRequest(table=str(damaged_within), out=str(tmp_path / "b"))
+    with pytest.raises(TableError, match=r"month=3/part.parquet is not a readable parquet file"):
+        run_training(request, reporter)
+
+
+def test_bad_files_are_skipped_and_counted(ray_session, damaged_within, tmp_path, reporter, capsys):
+    (damaged_within / "month=4" / "part.parquet").write_bytes(b"")
+    request = TrainRequest(
+        table=str(damaged_within), out=str(tmp_path / "b"), epochs=1, on_bad_file="skip"
+    )
+    run_training(request, reporter)
+    info = Bundle.load(tmp_path / "b").info
+    assert (info["rows"], info["skipped_files"]) == (400, 2)
+    told = capsys.readouterr()
+    assert "400 rows learned" in told.out
+    assert "2 bad files skipped" in told.out
+    assert re.search(r"warning: skipped: .*month=3/part.parquet is not a readable", told.err)
+    assert re.search(r"warning: skipped: .*month=4/part.parquet is not a readable", told.err)
 
 
 @pytest.mark.parametrize(

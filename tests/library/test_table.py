@@ -306,6 +306,53 @@ def test_unknown_column_and_damage_within(tmp_path, rows):
         list(table.batches())
 
 
+@pytest.fixture(scope="module")
+def thousand(tmp_path_factory):
+    """A thousand files, four of them bad, each in its own way."""
+    folder = tmp_path_factory.mktemp("thousand")
+    for number in range(1_000):
+        pq.write_table(pa.table({"a": [number, 1]}), folder / f"{number:03d}.parquet")
+    whole = (folder / "004.parquet").read_bytes()
+    (folder / "004.parquet").write_bytes(whole[:-40])
+    (folder / "500.parquet").write_bytes(b"")
+    pq.write_table(pa.table({"a": ["x"]}), folder / "000.parquet")
+    (folder / "999.parquet").unlink()
+    (folder / "999.parquet").symlink_to(folder / "gone.parquet")
+    return folder
+
+
+def test_one_unreadable_among_a_thousand_is_named(thousand):
+    with pytest.raises(TableError, match=r"004\.parquet is not a readable parquet file"):
+        locate(thousand)
+
+
+def test_bad_files_are_skipped_if_that_is_wanted(thousand):
+    table = locate(thousand, skip_bad_files=True)
+    assert table.rows == 2 * 996
+    assert [path[-11:] for path in sorted(table.skipped)] == [
+        "000.parquet", "004.parquet", "500.parquet", "999.parquet",
+    ]  # fmt: skip
+    for path, why in table.skipped.items():
+        assert path in why
+    assert whole(table)["a"].to_pylist()[:4] == [1, 1, 2, 1]
+
+
+def test_a_table_of_nothing_but_bad_files(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.parquet").write_bytes(b"not Parquet")
+    with pytest.raises(TableError, match=r"a\.parquet is not a readable parquet file"):
+        locate(tmp_path, skip_bad_files=True)
+
+
+def test_a_table_without_some_of_its_files(tmp_path, rows):
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.parquet", rows)
+    table = locate(tmp_path)
+    assert table.without({str(tmp_path / "a.parquet"): "damaged"}).rows == 3
+    with pytest.raises(TableError, match="no row is left without the bad files; damaged"):
+        table.without({file.path: "damaged" for file in table.files})
+
+
 def test_unify_names_the_file_that_set_the_type():
     schemas = [(n, pa.schema([("x", t)])) for n, t in (("1", pa.null()), ("2", pa.int64()))]
     with pytest.raises(TableError, match=re.escape("type int64 in 2 but string in 3")):
