@@ -238,6 +238,24 @@ def benchmark_paper(
     run_paper(request, Reporter(quiet=quiet))
 
 
+@benchmarks.command("speed")
+def benchmark_speed(
+    table: Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")],
+    methods: Annotated[str, typer.Option(help="Methods, comma-separated; omitted, all.")] = "",
+    epochs: Annotated[int, typer.Option(help="Passes over the rows to time.")] = 3,
+    rows: Annotated[str, typer.Option(help="Rows to draw.")] = "100_000",
+    threads: Annotated[int, typer.Option(help="Threads of each method.")] = 1,
+) -> None:
+    """Rows a second of learning and drawing, and memory: GTCoder beside every baseline."""
+    from ray_jobs import speed
+
+    count = _count(rows, "--rows")
+    request = speed.SpeedRequest(
+        table=table, methods=_names(methods), epochs=epochs, rows=count, threads=threads
+    )
+    speed.benchmark_speed(request, Reporter())
+
+
 def _names(text: str) -> tuple[str, ...]:
     """Names between commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

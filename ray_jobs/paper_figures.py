@@ -15,7 +15,7 @@ from ray_jobs.experiment import PICTURED
 from ray_jobs.methods import TITLES
 from ray_jobs.results import Results
 
-COLUMNS_PICTURED = 8
+COLUMNS_PICTURED = 12
 """Of a data set in Figure 6, the first ones."""
 _REAL, _OURS, _TVAE = "#4c566a", "#c0392b", "#2e86c1"
 
@@ -136,7 +136,8 @@ def _bars(axes: Any, scores: Mapping[str, Mapping[str, tuple[float, float]]]) ->
     for at, (measure, colour) in enumerate(zip(measures, (_TVAE, _OURS), strict=False)):
         means, spreads = zip(*(scores[m][measure] for m in methods), strict=True)
         places = np.arange(len(methods)) + wide * (at - (len(measures) - 1) / 2)
-        axes.bar(places, means, wide, yerr=spreads, color=colour, label=names[measure], capsize=2)
+        bars = {"yerr": spreads, "capsize": 2} if any(spreads) else {}
+        axes.bar(places, means, wide, color=colour, label=names[measure], **bars)
     axes.set_xticks(range(len(methods)), [_short(m) for m in methods], rotation=60, ha="right")
     axes.tick_params(labelsize=8)
     axes.grid(axis="y", alpha=0.3)

@@ -3,6 +3,7 @@
 All code numbers by mode-specific normalisation, as CTGAN's paper does and GTCoder's after it.
 """
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class Baseline(ABC):
     """Columns to leave out."""
     epochs_done: float = field(init=False, default=0.0)
     """Passes that were made before the time was over."""
+    loop_s: float = field(init=False, default=0.0)
+    """What they took, without the codec."""
     _codec: Codec | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -87,7 +90,9 @@ class Baseline(ABC):
             passes = Passes(
                 epochs=self.epochs, batch_rows=self.batch_rows, max_time_s=self.max_time_s
             )
+            started = time.monotonic()
             self.epochs_done = loop(self.step, self.rows, passes)
+            self.loop_s = time.monotonic() - started
         self._codec = codec
         return self
 

@@ -8,9 +8,11 @@ import torch
 from gtcoder.baselines.bi_discriminator import BiDiscriminatorGAN
 from gtcoder.baselines.ctgan import CTGAN
 from gtcoder.baselines.gmvae import GMVAE
+from gtcoder.baselines.identity import Identity
 from gtcoder.baselines.lvae import LVAE
 from gtcoder.baselines.tvae import TVAE
 from gtcoder.baselines.wgan import WGAN
+from gtcoder.errors import ConfigError, GTCoderError
 
 PAIRS = np.array([[0.32, 0.03, 0.05], [0.02, 0.25, 0.03], [0.01, 0.04, 0.25]])
 """Shares of (shape, colour)."""
@@ -18,7 +20,7 @@ MODES = np.array([-6.0, 0.0, 6.0])
 """Centres of `size`, one a shape."""
 
 SMALL = {"learning_rate": 2e-3, "width": 64, "latent": 16, "batch_rows": 200}
-LAYERED = {"learning_rate": 3e-3, "batch_rows": 100, "epochs": 20}
+LAYERED = {"learning_rate": 3e-3, "batch_rows": 100, "epochs": 14}
 METHODS = {
     "ctgan": lambda **options: CTGAN(**{**SMALL, "epochs": 24, **options}),
     "bi-discriminator": lambda **options: BiDiscriminatorGAN(**{**SMALL, "epochs": 24, **options}),
@@ -82,3 +84,35 @@ def test_a_seed_gives_the_same_rows(name):
     pd.testing.assert_frame_equal(rows.head(20), one.sample(20, seed=3))
     assert not rows.equals(one.sample(50, seed=4))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_tables_of_one_kind():
+    """Only numbers, only categories, fewer rows than a batch, and missing values."""
+    table = known(60)
+    table.loc[::7, "size"] = np.nan
+    table.loc[::9, "colour"] = None
+    for name in METHODS:
+        for columns in (["size"], ["shape", "colour"], ["shape", "colour", "size"]):
+            fake = METHODS[name](epochs=1).fit(table[columns]).sample(40)
+            assert list(fake.columns) == columns
+            assert len(fake) == 40
+
+
+def test_identity():
+    table = known(5)
+    again = Identity().fit(table).sample(12)
+    pd.testing.assert_frame_equal(again.head(5), table)
+    assert again["size"].tolist() == (table["size"].tolist() * 3)[:12]
+
+
+def test_what_cannot_be_done_is_said():
+    with pytest.raises(GTCoderError, match="call fit"):
+        TVAE().sample(3)
+    with pytest.raises(GTCoderError, match="call fit"):
+        Identity().sample(3)
+    with pytest.raises(ConfigError, match="epochs must be at least 1, not 0"):
+        CTGAN(epochs=0)
+    with pytest.raises(ConfigError, match="expected at least 2 rows and a column"):
+        TVAE().fit(pd.DataFrame({"same": [1, 1, 1]}))
+    with pytest.raises(ConfigError, match="must not be negative"):
+        TVAE(epochs=1).fit(known(60)).sample(-1)
