@@ -125,7 +125,11 @@ def _mean(values: Sequence[float] | np.ndarray) -> str:
 
 
 def _printed(figures: Sequence[float] | None) -> str:
-    return " / ".join(f"{value:g}" for value in figures) if figures else NONE
+    """The paper's figures with its own decimals: two, or three where it has them."""
+    if not figures:
+        return NONE
+    decimals = 2 if all(round(value, 2) == value for value in figures) else 3
+    return " / ".join(f"{value:.{decimals}f}" for value in figures)
 
 
 def _markdown(rows: Rows) -> str:
