@@ -202,7 +202,7 @@ def _default_rules(
     )
     training = TrainingConfig(
         epochs=epochs,
-        batch_rows=_batch_rows(rows),
+        batch_rows=batch_rows_for(rows),
         learning_rate=2e-3 * min(1.0, (rows / 10_000) ** 0.25),
         weight_decay=min(1.0, 100 / rows),
         free_decay=min(10.0, 1_000 / rows),
@@ -221,7 +221,7 @@ def _paper_rules(
     )
     training = TrainingConfig(
         epochs=epochs,
-        batch_rows=_batch_rows(rows),
+        batch_rows=batch_rows_for(rows),
         learning_rate=1e-3,
         warm_share=1.0,
         rate_floor=0.0,
@@ -242,7 +242,7 @@ def _epochs(rows: int) -> int:
     return max(1, round(presentations / rows))
 
 
-def _batch_rows(rows: int) -> int:
+def batch_rows_for(rows: int) -> int:
     """The power of two nearest 2.5·√rows: 32 for the smallest tables, 512 for 32,000 rows."""
     return int(min(max(2 ** round(math.log2(2.5 * rows**0.5)), 32), 2048, rows))
 

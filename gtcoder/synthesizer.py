@@ -9,13 +9,13 @@ from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
-import torch
 
+from gtcoder.arguments import device_named, to_arrow
 from gtcoder.bundle import Bundle
 from gtcoder.codec import Codec
 from gtcoder.config import Config, Preset, coding_for, validation_share
 from gtcoder.encoded import EncodedRows
-from gtcoder.errors import ConfigError, GTCoderError, TableError
+from gtcoder.errors import ConfigError, GTCoderError
 from gtcoder.explain import Explanation, explain, explain_training
 from gtcoder.files import Uri
 from gtcoder.sample import Sampler
@@ -82,7 +82,7 @@ class Synthesizer:
         self._exclude = list(exclude)
         self._epochs = epochs
         self._validation_fraction = validation_fraction
-        self._options = RunOptions(seed=seed, device=_device(device), max_time_s=max_time_s)
+        self._options = RunOptions(seed=seed, device=device_named(device), max_time_s=max_time_s)
         self._ablations = {
             "fusion": fusion,
             "mixture_prior": mixture_prior,
@@ -103,7 +103,7 @@ class Synthesizer:
             ConfigError: there is too little to train on.
         """
         started = time.monotonic()
-        arrow = _to_arrow(table)
+        arrow = to_arrow(table)
         kept = [name for name in arrow.column_names if name not in self._exclude]
         sketch = TableSketch.of(arrow.select(kept))
         schema = Schema.infer(arrow.schema, sketch, self._exclude)
@@ -176,7 +176,7 @@ class Synthesizer:
             GTCoderError: the model was trained without the fusion transformer.
         """
         codec = self.bundle.codec
-        return explain(self.bundle.model(), codec.layout, codec.encode(_to_arrow(table)))
+        return explain(self.bundle.model(), codec.layout, codec.encode(to_arrow(table)))
 
     def save(self, path: Uri, *, overwrite: bool = False) -> None:
         """Write the bundle.
@@ -197,30 +197,3 @@ class Synthesizer:
         synthesizer = cls(preset=str(bundle.config.preset))
         synthesizer._bundle = bundle
         return synthesizer
-
-
-def _to_arrow(table: pd.DataFrame | pa.Table) -> pa.Table:
-    if isinstance(table, pa.Table):
-        return table
-    if not isinstance(table, pd.DataFrame):
-        raise TableError(
-            f"expected a pandas DataFrame or a pyarrow Table, found {type(table).__name__}"
-        )
-    names = [str(name) for name in table.columns]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise TableError(f"column {twice!r} is there twice; rename or drop one of them")
-    try:
-        return pa.Table.from_pandas(table, preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        said = "; ".join(map(str, error.args))
-        raise TableError(
-            f"the table does not convert to Arrow: {said}; give each column one type, or drop it"
-        ) from error
-
-
-def _device(name: str) -> torch.device:
-    there = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
-    if name.partition(":")[0] not in there:
-        raise ConfigError(f"no device {name!r}; there are: {', '.join(there)}")
-    return torch.device(name)

@@ -383,6 +383,65 @@ def benchmark_scale(
     benchmark_scale.benchmark_scale(bundle, out, sizes, workers, seconds, Reporter())
 
 
+@benchmarks.command("paper")
+def benchmark_paper(
+    out: Annotated[str, typer.Option(help="Folder for results, tables and figures.")],
+    datasets: Annotated[
+        str, typer.Option(help="Data sets, comma-separated; omitted, all of the paper's.")
+    ] = "",
+    methods: Annotated[str, typer.Option(help="Methods, comma-separated; omitted, all.")] = "",
+    seeds: Annotated[str, typer.Option(help="Each splits, trains and draws anew.")] = "0,1,2",
+    epochs: Annotated[int, typer.Option(help="Passes over the rows, alike for all methods.")] = 300,
+    data: Annotated[
+        str | None, typer.Option(help="Folder of Parquet files; omitted, from the publisher.")
+    ] = None,
+    address: _Address = None,
+    num_cpus: Annotated[int, typer.Option(help="CPUs of each task.")] = 1,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run again what failed before.")
+    ] = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Run the paper's tables and figures; the same command goes on after a stop."""
+    from ray_jobs.paper import PaperRequest, run_paper
+
+    request = PaperRequest(
+        out=out,
+        datasets=_names(datasets),
+        methods=_names(methods),
+        seeds=tuple(_count(seed, "--seeds") for seed in _names(seeds)),
+        epochs=epochs,
+        data=data,
+        address=address,
+        num_cpus=num_cpus,
+        retry_failed=retry_failed,
+    )
+    run_paper(request, Reporter(quiet=quiet))
+
+
+@benchmarks.command("speed")
+def benchmark_speed(
+    table: Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")],
+    methods: Annotated[str, typer.Option(help="Methods, comma-separated; omitted, all.")] = "",
+    epochs: Annotated[int, typer.Option(help="Passes over the rows to time.")] = 3,
+    rows: Annotated[str, typer.Option(help="Rows to draw.")] = "100_000",
+    threads: Annotated[int, typer.Option(help="Threads of each method.")] = 1,
+) -> None:
+    """Rows a second of learning and drawing, and memory: GTCoder beside every baseline."""
+    from ray_jobs import speed
+
+    count = _count(rows, "--rows")
+    request = speed.SpeedRequest(
+        table=table, methods=_names(methods), epochs=epochs, rows=count, threads=threads
+    )
+    speed.benchmark_speed(request, Reporter())
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def _count(text: str, option: str) -> int:
     """A number of rows, with or without separators."""
     try:
