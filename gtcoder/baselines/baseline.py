@@ -128,7 +128,7 @@ class Baseline(ABC):
         blocks = [self._block(seed, block) for block in range(max(1, -(-n // BLOCK_ROWS)))]
         encoded = Encoded(*(np.concatenate(parts)[:n] for parts in zip(*blocks, strict=True)))
         uniform = np.random.default_rng([seed, 7]).random((n, 2))
-        return self._codec.decode(encoded, uniform).to_pandas()
+        return self._codec.decode(encoded, uniform, np.arange(n)).to_pandas()
 
     @torch.no_grad()
     def _block(self, seed: int, block: int) -> tuple[np.ndarray, np.ndarray]:

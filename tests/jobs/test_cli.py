@@ -3,7 +3,8 @@
 import pytest
 
 from gtcoder.errors import ConfigError
-from ray_jobs.cli import duration_s, main
+from ray_jobs.cli import main
+from ray_jobs.options import duration_s
 
 TRAIN = (
     "--out --preset --schema --exclude --epochs --max-time --num-workers --use-gpu --seed "

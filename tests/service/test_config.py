@@ -45,6 +45,15 @@ def test_the_configuration_fits_the_application():
         }
 
 
+def test_what_kubernetes_deploys_fits_the_application():
+    path = Path(serve.__file__).parent / "rayservice.yaml"
+    config = yaml.safe_load(yaml.safe_load(path.read_text())["spec"]["serveConfigV2"])
+    ServeDeploySchema.model_validate(config)
+    settings = Settings.model_validate(config["applications"][0]["args"])
+    assert settings.models == {"claims": "s3://BUCKET/models/claims"}
+    assert settings.require_keys
+
+
 @pytest.mark.parametrize("wrong", [{"rowz": 1}, {"limits": {"rows": 0}}, {"models": {"a/b": "x"}}])
 def test_settings_that_cannot_be(wrong):
     with pytest.raises(ValidationError):

@@ -1,0 +1,58 @@
+"""What the command line's options have in common: their types, and how their texts are read."""
+
+import re
+import runpy
+import sys
+from typing import Annotated
+
+import typer
+
+from gtcoder.errors import ConfigError
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
+_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+Address = Annotated[
+    str | None,
+    typer.Option(help="A running Ray cluster, e.g. auto; omitted, Ray starts in this process."),
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Workers; omitted, what suits the machines there are.")
+]
+Dashboard = Annotated[
+    str | None, typer.Option(help="The cluster's dashboard, e.g. http://head:8265.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
+
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Settings of a command that hands all its arguments to another program."""
+
+
+def duration_s(text: str) -> float:
+    """Seconds in `90s`, `5m`, `1.5h` or a bare number of seconds.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not float(match[1]):
+        raise ConfigError(f"--max-time {text!r}: expected a time such as 90s, 5m or 1.5h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def count_of(text: str, option: str) -> int:
+    """A number of rows, with or without separators."""
+    try:
+        return int(text.replace(",", "_"))
+    except ValueError as error:
+        raise ConfigError(f"{option} {text!r}: expected a whole number") from error
+
+
+def run_module(name: str, arguments: list[str]) -> None:
+    """Run what stands beside these jobs as a program of its own: neither imports the other."""
+    sys.argv = [name, *arguments]
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
