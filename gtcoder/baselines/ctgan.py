@@ -21,6 +21,9 @@ class CTGAN(Baseline):
     """Of the hidden layers."""
     together: int = 10
     """Rows the critic judges at once (PacGAN)."""
+    step_rows: int = 0
+    """Rows a step takes at least, whatever the batch: rows are drawn anew by their categories, and
+    a small table's small batch is too few packs for the critic."""
     dropout: float = 0.5
     """Of the critic's layers."""
     tau: float = 0.2
@@ -50,8 +53,8 @@ class CTGAN(Baseline):
 
     def step(self, batch: Tensor, share: float) -> None:
         """One step of the critics, then one of the generator."""
-        count = max(len(batch) // self.together, 1) * self.together
-        self._step_critics(count, batch)
+        count = max(len(batch), self.step_rows, self.together) // self.together * self.together
+        self._step_critics(count)
         self._step_generator(count)
 
     def draw(self, count: int) -> Tensor:
@@ -59,15 +62,16 @@ class CTGAN(Baseline):
         asked = self.conditions.draw(count, by_log=False) if self.conditions else None
         return self.spans.soften(self._outputs(count, self._wanted(count, asked)), self.tau)
 
-    def _step_critics(self, count: int, batch: Tensor) -> None:
+    def _step_critics(self, count: int) -> None:
         asked = self.conditions.draw(count, by_log=True) if self.conditions else None
         wanted = self._wanted(count, asked)
         with torch.no_grad():
             fake = self.spans.soften(self._outputs(count, wanted), self.tau)
-        order = torch.randperm(count, device=batch.device)  # else the pairs give the fake away
+        order = torch.randperm(count, device=fake.device)  # else the pairs give the fake away
         if self.conditions and asked:
-            batch = self.conditions.rows(asked.permuted(order))
-        rows = batch[torch.arange(count, device=batch.device) % len(batch)]
+            rows = self.conditions.rows(asked.permuted(order))
+        else:
+            rows = torch.randint(len(self.rows), (count,), device=fake.device)
         real = self.spans.vectors(*self.rows.take(rows))
         self.critic_adam.zero_grad(set_to_none=True)
         for critic, seen in self.critics:

@@ -23,8 +23,8 @@ SMALL = {"learning_rate": 2e-3, "width": 64, "latent": 16, "batch_rows": 200}
 LAYERED = {"learning_rate": 3e-3, "batch_rows": 100, "epochs": 14}
 METHODS = {
     "ctgan": lambda **options: CTGAN(**{**SMALL, "epochs": 24, **options}),
-    "bi-discriminator": lambda **options: BiDiscriminatorGAN(**{**SMALL, "epochs": 24, **options}),
-    "wgan": lambda **options: WGAN(**{**SMALL, "epochs": 15, **options}),
+    "bi-discriminator": lambda **options: BiDiscriminatorGAN(**{**SMALL, "epochs": 15, **options}),
+    "wgan": lambda **options: WGAN(**{**SMALL, "epochs": 14, **options}),
     "tvae": lambda **options: TVAE(**{**SMALL, "epochs": 40, **options}),
     "lvae": lambda **options: LVAE(**{**LAYERED, **options}),
     "gmvae": lambda **options: GMVAE(**{**LAYERED, **options}),
