@@ -60,10 +60,14 @@ _ROWS = {
 }
 
 
-def _service() -> Service:
+def _here() -> Service:
     ingress: Any = serve.get_replica_context().servable_object
     service: Service = ingress.service
     return service
+
+
+async def _service() -> Service:  # if it were not async, it would run in a thread
+    return _here()
 
 
 async def _admitted(
@@ -99,8 +103,8 @@ def make_app() -> FastAPI:
         responses=_PROBLEMS,
     )
     handle_problems(app)
-    app.add_middleware(BodyLimit, limit=lambda: _service().settings.limits.body_bytes)
-    app.add_middleware(CountedAnswers, saw=lambda *seen: _service().metrics.saw(*seen))
+    app.add_middleware(BodyLimit, limit=lambda: _here().settings.limits.body_bytes)
+    app.add_middleware(CountedAnswers, saw=lambda *seen: _here().metrics.saw(*seen))
     _add_models(app)
     _add_batches(app)
     _describe(app)

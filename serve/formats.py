@@ -20,6 +20,9 @@ import pyarrow.types as pt
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 
+_FEW = 200
+"""Of fewer values it does not pay to find the distinct ones."""
+
 
 class Writer(Protocol):
     """Turns tables, one after another, into one body."""
@@ -213,18 +216,22 @@ def _json_column(array: pa.Array) -> pa.Array:
     if pt.is_dictionary(kind):
         texts = pc.take(_json_column(array.dictionary), array.indices)
     elif pt.is_floating(kind):
-        texts = pc.if_else(pc.is_finite(array), array.cast(pa.float64()).cast(pa.string()), None)
+        finite = pc.is_finite(array)
+        texts = array.cast(pa.float64()).cast(pa.string())
+        texts = texts if finite.true_count == len(array) else pc.if_else(finite, texts, None)
     elif pt.is_integer(kind) or pt.is_decimal(kind) or pt.is_boolean(kind):
         texts = array.cast(pa.string())
     elif pt.is_null(kind):
         texts = pa.nulls(len(array), pa.string())
     else:
         texts = _quoted(_text(array))
-    return pc.fill_null(texts, "null")
+    return pc.fill_null(texts, "null") if texts.null_count else texts
 
 
 def _quoted(texts: pa.Array) -> pa.Array:
     """JSON strings; each distinct one is written once."""
+    if len(texts) < _FEW:
+        return pa.array([_word(word) for word in texts.to_pylist()], pa.string())
     distinct = texts.dictionary_encode()
     words = [_word(word) for word in distinct.dictionary.to_pylist()]
     return pc.take(pa.array(words, pa.string()), distinct.indices)

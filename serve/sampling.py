@@ -50,9 +50,14 @@ class Sampling:
             asyncio.get_running_loop().run_in_executor(self._executor, int), _STUCK_S
         )
 
-    async def sample(self, request: SampleRequest) -> bytes:
-        """The whole body of a small request."""
+    async def sample(self, requests: list[SampleRequest]) -> list[bytes | Exception]:
+        """The whole body of each small request, or what is wrong with it."""
         model = await self._model(serve.get_multiplexed_model_id())
+        bodies = (self._sample(model, request) for request in requests)
+        answers = await asyncio.gather(*bodies, return_exceptions=True)
+        return [_answer(each) for each in answers]
+
+    async def _sample(self, model: LoadedModel, request: SampleRequest) -> bytes:
         table = await model.batcher.draw(model.range(request))
         writer = model.writer(request)
         return writer.rows(model.selected(table, request)) + writer.end()
@@ -85,3 +90,9 @@ class Sampling:
             observe=partial(self._metrics.saw, name),
         )
         return await asyncio.to_thread(make)
+
+
+def _answer(given: bytes | BaseException) -> bytes | Exception:
+    if isinstance(given, bytes | Exception):
+        return given
+    raise given

@@ -15,9 +15,11 @@ from gtcoder.errors import BundleError, ConditionError, ConfigError, GTCoderErro
 from gtcoder.explain import Explanation, heat_map
 from gtcoder.sample import BLOCK_ROWS
 from gtcoder.where import Where, from_json
+from serve.batcher import SMALL_ROWS
 from serve.batches import Batches
 from serve.bodies import InFlight, Streamed
 from serve.formats import WRITERS, chosen, to_table
+from serve.gatherer import Gatherer
 from serve.jobs import Jobs
 from serve.keys import Keys
 from serve.loaded import SampleRequest
@@ -46,6 +48,8 @@ class Service:
         self.metrics = RequestMetrics()
         limits = settings.limits
         self._in_flight = InFlight(limits.in_flight_bytes, limits.retry_after_s)
+        self._gatherer = Gatherer(together=settings.batching)
+        self._alone = Gatherer(together=False)
         self._at_work = 0
         root = settings.batch_root
         self._batches = Batches(root, limits, Jobs()) if root else None
@@ -101,8 +105,7 @@ class Service:
             "GTCoder-Checksum": model.bundle.checksum,
         }
         if request.rows <= BLOCK_ROWS:
-            body = await self._tried(name, lambda one: self._handle(one).sample.remote(request))
-            return body, headers
+            return await self._tried(name, lambda one: self._small(one, request)), headers
         return await self._streamed(name, request, headers), headers
 
     async def explain(self, name: str, rows: list[dict[str, Any]] | None) -> dict[str, Any]:
@@ -167,6 +170,12 @@ class Service:
             raise refused(error, "where") from error
         return plain
 
+    async def _small(self, model: Model, request: SampleRequest) -> bytes:
+        """A whole body; requests that are small go to a replica together."""
+        handle = self._handle(model)
+        gatherer = self._gatherer if request.rows <= SMALL_ROWS else self._alone
+        return await gatherer.answer(model.id, request, handle.sample.remote)
+
     async def _streamed(
         self, name: str, request: SampleRequest, headers: dict[str, str]
     ) -> Streamed:
@@ -211,13 +220,11 @@ class Service:
                     detail = "the replica at work died; try again"
                     raise ProblemError(503, "Replica died", detail, retry_after_s=1) from error
                 await asyncio.sleep(0.5)
-            except RayTaskError as error:
-                if isinstance(error, BundleError) and left:
-                    self.registry.forget(name)
-                elif isinstance(error, GTCoderError):
-                    raise refused(error.cause, "body") from error
-                else:
-                    raise
+            except GTCoderError as error:  # from a replica it is a RayTaskError as well
+                if not isinstance(error, BundleError) or not left:
+                    cause = error.cause if isinstance(error, RayTaskError) else error
+                    raise refused(cause, "body") from error
+                self.registry.forget(name)
         raise AssertionError("each try returns or raises")
 
 
