@@ -1,7 +1,11 @@
 """What the README tells people to type works."""
 
+import json
+import os
 import re
 import shlex
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gtcoder.synthesizer import Synthesizer
 from ray_jobs.cli import app
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +73,50 @@ def test_the_commands_run(folder):
     assert {"contributions.json"} < {path.name for path in (folder / "explanation").iterdir()}
 
 
+@pytest.fixture
+def flights(folder):
+    """Something in the place of the demo's bundle."""
+    rng, rows = np.random.default_rng(0), 300
+    table = pd.DataFrame(
+        {"origin": rng.choice(["JFK", "LGA"], rows), "delay": rng.normal(0, 20, rows).round()}
+    )
+    Synthesizer(epochs=1).fit(table).save(folder / "gtcoder-demo" / "bundle")
+
+
+@pytest.mark.timeout(240)
+def test_the_service_runs(folder, flights, wait_until, monkeypatch):
+    monkeypatch.chdir(folder)
+    line, requests = blocks("bash service")[0].split(), blocks("bash requests")[0].splitlines()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_AUTH")}
+    command = [sys.executable, "-m", "ray_jobs.cli", *line[1:], "--port", str(free_port())]
+    service = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        said = [service.stdout.readline() for _ in range(3)]
+        url = re.search(r"http://127.0.0.1:\d+", "".join(said))[0]
+        answers = []
+        for request in requests:
+            there = request.replace("localhost:8000", url.removeprefix("http://"))
+            done = subprocess.run(shlex.split(there), capture_output=True, timeout=60)
+            assert done.returncode == 0, (request, done.stderr)
+            answers.append(done.stdout)
+        assert [row["origin"] for row in json.loads(answers[0])] == ["JFK"] * 3
+        assert (folder / "attention.png").read_bytes().startswith(b"\x89PNG")
+        code = blocks("python client")[0].replace("http://localhost:8000", url)
+        names: dict[str, object] = {}
+        exec(code, names)
+        assert len(names["frame"]) == 1_000
+        assert len(names["files"]) == 1
+    finally:
+        service.send_signal(signal.SIGINT)
+        assert service.wait(60) == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def test_the_python_runs(folder, monkeypatch):
     monkeypatch.chdir(folder)
     for block in blocks("python"):
@@ -80,12 +129,12 @@ def test_the_python_runs(folder, monkeypatch):
 def test_every_departure_from_the_paper_is_listed():
     marked = {
         path.relative_to(ROOT).as_posix()
-        for package in ("gtcoder", "ray_jobs")
-        for path in (ROOT / package).glob("*.py")
+        for package in ("gtcoder", "ray_jobs", "serve")
+        for path in (ROOT / package).rglob("*.py")
         if "NOTE[DIFF]" in path.read_text()
     }
     section = README.split("## Where the code leaves the paper")[1].split("\n## ")[0]
-    assert marked == set(re.findall(r"`(\w+/\w+\.py)`", section))
+    assert marked == set(re.findall(r"`([\w/]+\.py)`", section))
 
 
 def test_every_command_is_listed():
