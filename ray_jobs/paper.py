@@ -111,10 +111,11 @@ def _run(
         with reporter.stage("start"):
             cluster = stack.enter_context(connected(request.address))
             cluster = wait_for(cluster, {"CPU": float(request.num_cpus)}, 1)
-            if max(cluster.node_cpus) < request.num_cpus:
+            largest = max(machine.cpus for machine in cluster.machines)
+            if largest < request.num_cpus:
                 raise ConfigError(
                     f"--num-cpus {request.num_cpus}: the largest machine has "
-                    f"{counted(max(cluster.node_cpus), 'CPU')}"
+                    f"{counted(largest, 'CPU')}"
                 )
         with reporter.stage("experiments") as stage:
             for done, (experiment, found) in enumerate(_answers(request, todo, tables), 1):

@@ -11,6 +11,10 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 from serve.problems import full
 
 _SUBMIT_S = 30.0
+_BUSY = (
+    "the cluster takes no jobs at the moment (another Ray on the same machine may hold the port of "
+    "Ray's job agent, 52365)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Jobs:
                 self._client.submit_job(entrypoint=command, submission_id=job_id, metadata=metadata)
             except RuntimeError as error:
                 if time.monotonic() > until:
-                    raise full("the cluster takes no jobs at the moment", 10) from error
+                    raise full(_BUSY, 10) from error
                 time.sleep(1)
 
     def find(self, job_id: str) -> Job | None:

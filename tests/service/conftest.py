@@ -29,7 +29,7 @@ def batch_root(tmp_path_factory):
     return tmp_path_factory.mktemp("batches")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deploy(dashboard_url, bundle_path, other_bundle_path, batch_root, tmp_path_factory):
     """Deploys as `serve deploy` does, with a small limit of everything; gives the port."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
@@ -44,13 +44,13 @@ def deploy(dashboard_url, bundle_path, other_bundle_path, batch_root, tmp_path_f
         "min_replicas": 2,
         "max_replicas": 2,
         "limits": {
-            "rows": 150_000,
+            "rows": 200_000,
             "body_bytes": 1 << 16,
             "queue": 24,
             "explained_rows": 50,
             "batches": 2,
-            "response_bytes": 6 << 20,
-            "in_flight_bytes": 24 << 20,
+            "response_bytes": 9 << 20,
+            "in_flight_bytes": 30 << 20,
         },
     }
 
@@ -86,13 +86,13 @@ def deploy(dashboard_url, bundle_path, other_bundle_path, batch_root, tmp_path_f
     serve.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url(deploy):
     """Where the service answers."""
     return f"http://127.0.0.1:{deploy()}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def http(url):
     """A client with the key."""
     headers = {"Authorization": f"Bearer {KEY}"}

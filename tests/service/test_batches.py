@@ -59,6 +59,7 @@ def test_a_batch_from_its_start_to_its_files(http, ended, bundle_path, batch_roo
     assert clash.json()["errors"][0]["field"] == "Idempotency-Key"
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_cancelled_or_killed_goes_on_when_it_is_repeated(
     http, ended, dashboard_url
 ):
@@ -85,6 +86,7 @@ def test_a_batch_that_is_cancelled_or_killed_goes_on_when_it_is_repeated(
     http.delete(f"/v1/batches/{batch['id']}")
 
 
+@pytest.mark.slow
 def test_only_so_many_batches_at_once(http, ended):
     wanted = {"rows": 50_000_000, "rows_per_file": 1_000_000}
     begun = [http.post(START, json=wanted).json() for _ in range(2)]

@@ -149,7 +149,7 @@ def test_an_explanation_of_the_model_and_of_rows(http, bundle_path):
         ("models/nobody/sample", {"rows": 1}, 404, None, "there are: claims, other"),
         ("models/claims/sample", {}, 422, "rows", "required"),
         ("models/claims/sample", {"rows": 0}, 422, "rows", "greater than or equal to 1"),
-        ("models/claims/sample", {"rows": 150_001}, 422, "rows", "at most 150,000"),
+        ("models/claims/sample", {"rows": 200_001}, 422, "rows", "at most 200,000"),
         ("models/claims/sample", {"rows": "many"}, 422, "rows", "integer"),
         ("models/claims/sample", {"rows": 1, "sede": 1}, 422, "sede", "Extra"),
         ("models/claims/sample", {"rows": 1, "seed": -1}, 422, "seed", "greater"),
@@ -185,7 +185,7 @@ def test_other_things_that_cannot_be(http, sample):
     assert (large.status_code, large.json()["title"]) == (413, "Body is too large")
     odd = http.post("/v1/models/claims/sample", content=b"\xff{")
     assert odd.status_code == 422
-    costly = sample(rows=150_000, accept="application/json")
+    costly = sample(rows=200_000, accept="application/json")
     assert costly.status_code == 422
     assert "about" in costly.json()["detail"]
 
