@@ -82,7 +82,13 @@ def benchmark_paper(
     ] = "",
     methods: Annotated[str, typer.Option(help="Methods, comma-separated; omitted, all.")] = "",
     seeds: Annotated[str, typer.Option(help="Each splits, trains and draws anew.")] = "0,1,2",
-    epochs: Annotated[int, typer.Option(help="Passes over the rows, alike for all methods.")] = 300,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Passes over the rows, alike for all methods; omitted, 300, or for larger tables "
+            "as many as show 500,000 rows, at least 20."
+        ),
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="Folder of Parquet files; omitted, from the publisher.")
     ] = None,

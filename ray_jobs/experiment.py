@@ -21,6 +21,8 @@ SIMULATED_ROWS = 10_000
 """Of a simulated table, training and testing rows together."""
 HISTOGRAM_BINS = 24
 """Of a column of numbers in Figure 6."""
+MOST_EPOCHS, LEAST_EPOCHS, PRESENTED_ROWS = 300, 20, 500_000
+"""The rule for passes over the rows: so many, at most and at least, and rows shown in all."""
 PICTURED = ("mushroom", "abalone")
 """Data sets whose distributions Figure 6 shows."""
 
@@ -34,13 +36,20 @@ class Experiment:
     seed: int
 
 
-def run_experiment(experiment: Experiment, table: pa.Table | None, epochs: int) -> dict[str, Any]:
+def epochs_for(rows: int) -> int:
+    """Passes over so many training rows, alike for all methods, where none are asked for."""
+    return min(max(PRESENTED_ROWS // rows, LEAST_EPOCHS), MOST_EPOCHS)
+
+
+def run_experiment(
+    experiment: Experiment, table: pa.Table | None, epochs: int | None
+) -> dict[str, Any]:
     """Split, fit, draw as many rows as the training part has, score.
 
     Args:
         experiment: what to run; its seed decides split, fit, draw and scoring models.
         table: the whole real table; None for a simulated one, which is made.
-        epochs: passes over the rows.
+        epochs: passes over the rows; None for the rule's.
 
     Returns:
         Scores and times as plain JSON values.
@@ -51,6 +60,7 @@ def run_experiment(experiment: Experiment, table: pa.Table | None, epochs: int) 
     assert table is not None
     train, test = split(table, seed)
     dataset = DATASETS.get(experiment.dataset)
+    epochs = epochs_for(len(train)) if epochs is None else epochs
     method = make(
         experiment.method,
         epochs=epochs,
@@ -66,6 +76,7 @@ def run_experiment(experiment: Experiment, table: pa.Table | None, epochs: int) 
     found: dict[str, Any] = {
         "rows": len(train),
         "rows_whole": len(table),
+        "epochs": epochs,
         "fit_s": round(fitted - started, 2),
         "sample_s": round(drawn - fitted, 3),
     }

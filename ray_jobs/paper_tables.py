@@ -22,7 +22,7 @@ NONE = "–"
 
 def write_tables(results: Results) -> None:
     """Write `table_1.csv` to `table_3.csv`, and all of them in `tables.md`."""
-    parts = [f"All methods: {results.epochs} passes over the rows, the same batch.\n"]
+    parts = ["All methods of a data set: the same passes over the rows, the same batch.\n"]
     makers: Sequence[tuple[str, Callable[[Results], tuple[str, Rows]]]] = (
         ("table_1", _table_1),
         ("table_2", _table_2),
@@ -42,7 +42,7 @@ def write_tables(results: Results) -> None:
 
 def _table_1(results: Results) -> tuple[str, Rows]:
     """A line for every data set and method."""
-    rows = [["data set", "method", "macro F1", "weighted F1", "r²", "paper", "seeds"]]
+    rows = [["data set", "method", "macro F1", "weighted F1", "r²", "paper", "epochs", "seeds"]]
     for dataset, spec in DATASETS.items():
         title = spec.title + (" (sample)" if _sampled(results, dataset) else "")
         measures = ("r2",) if spec.regression else ("f1_macro", "f1_weighted")
@@ -53,7 +53,8 @@ def _table_1(results: Results) -> tuple[str, Rows]:
             cells = [_mean(found.get(m, [])) for m in ("f1_macro", "f1_weighted", "r2")]
             printed = table_1(method, dataset)
             seeds = str(len(found[measures[0]]))
-            rows.append([title, named, *cells, _printed(printed), seeds])
+            epochs = str(results.first(dataset, method, "epochs") or NONE)
+            rows.append([title, named, *cells, _printed(printed), epochs, seeds])
     said = (
         "Models trained on synthetic rows, tested on real ones (80/20 split): mean ± deviation "
         "over seeds of the mean over decision tree, random forest and AdaBoost (F1), or Ridge, "

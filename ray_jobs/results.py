@@ -21,13 +21,13 @@ class Results:
     """What is known so far, in a folder."""
 
     folder: Path
-    epochs: int
-    """Of every experiment in it."""
+    epochs: int | None
+    """Asked for, of every experiment in it; None for the rule's."""
     found: dict[Experiment, dict[str, Any]] = field(default_factory=dict)
     """Scores, or `error`."""
 
     @classmethod
-    def open(cls, folder: Path, epochs: int) -> Self:
+    def open(cls, folder: Path, epochs: int | None) -> Self:
         """The results in a folder, which is made if it is not there.
 
         Raises:
@@ -40,10 +40,10 @@ class Results:
             raise OutputError(f"{folder} cannot be written: {error}") from error
         results = cls(folder, epochs)
         for line in _lines(folder / FILE):
-            if line["epochs"] != epochs:
+            if line["asked_epochs"] != epochs:
                 raise OutputError(
-                    f"{folder / FILE} holds results of {line['epochs']} epochs, not {epochs}; "
-                    "choose another --out, or the same --epochs"
+                    f"{folder / FILE} holds results of {_epochs(line['asked_epochs'])}, not "
+                    f"{_epochs(epochs)}; choose another --out, or the same --epochs"
                 )
             key = Experiment(line["dataset"], line["method"], line["seed"])
             results.found[key] = line
@@ -55,7 +55,7 @@ class Results:
             "dataset": experiment.dataset,
             "method": experiment.method,
             "seed": experiment.seed,
-            "epochs": self.epochs,
+            "asked_epochs": self.epochs,
             **found,
         }
         self.found[experiment] = line
@@ -84,6 +84,10 @@ class Results:
             if (key.dataset, key.method) == (dataset, method) and name in line:
                 return line[name]
         return None
+
+
+def _epochs(asked: int | None) -> str:
+    return "the rule's epochs" if asked is None else f"{asked} epochs"
 
 
 def _mend(path: Path) -> None:

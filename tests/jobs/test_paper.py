@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gtcoder.errors import ConfigError, OutputError
-from ray_jobs.experiment import Experiment
+from ray_jobs.experiment import Experiment, epochs_for
 from ray_jobs.methods import ABLATIONS
 from ray_jobs.paper import PaperRequest, run_paper
 from ray_jobs.paper_figures import write_figures
@@ -112,8 +112,13 @@ def test_a_failure_is_tried_again_and_a_cut_line_is_not_a_result(tmp_path):
     last = Results.open(tmp_path, 5)
     assert last.failed() == {}
     assert last.values("sonar", "tvae", "f1_macro") == [0.6]
-    with pytest.raises(OutputError, match="results of 5 epochs, not 6"):
-        Results.open(tmp_path, 6)
+    with pytest.raises(OutputError, match="results of 5 epochs, not the rule's epochs"):
+        Results.open(tmp_path, None)
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(166, 300), (3_341, 149), (39_073, 20)])
+def test_the_rule_for_epochs(rows, epochs):
+    assert epochs_for(rows) == epochs
 
 
 def test_tables_and_figures_from_results_alone(tmp_path):
@@ -121,7 +126,8 @@ def test_tables_and_figures_from_results_alone(tmp_path):
     for seed, f1 in enumerate((0.5, 0.6, 0.7)):
         both = {"f1_macro": f1, "f1_weighted": f1 + 0.1, "rows_whole": 351}
         for ablation in ABLATIONS:
-            results.append(Experiment("ionosphere", ablation.of("gtcoder-paper"), seed), both)
+            done = both | {"epochs": 300}
+            results.append(Experiment("ionosphere", ablation.of("gtcoder-paper"), seed), done)
         results.append(Experiment("news", "ctgan", seed), {"r2": -f1, "rows_whole": 22_750})
         fitness = {"l_syn": -2.0 - f1, "l_test": -4.0, "l_true": -3.0}
         results.append(Experiment("grid", "tvae", seed), fitness)
@@ -129,8 +135,9 @@ def test_tables_and_figures_from_results_alone(tmp_path):
     write_figures(results)
     said = (tmp_path / "tables.md").read_text()
     for line in (
-        "| Ionosphere | GTCoder, paper preset | 0.600 ± 0.100 | 0.700 ± 0.100 | – | 0.60 / 0.62 |",
-        "| News (sample) | CTGAN | – | – | -0.600 ± 0.100 | -0.035 | 3 |",
+        "| Ionosphere | GTCoder, paper preset | 0.600 ± 0.100 | 0.700 ± 0.100 | – | 0.60 / 0.62 | "
+        "300 | 3 |",
+        "| News (sample) | CTGAN | – | – | -0.600 ± 0.100 | -0.035 | – | 3 |",
         "| grid | TVAE | -2.600 ± 0.100 | -4.000 ± 0.000 | -3.000 ± 0.000 | 0.400 ± 0.100 | "
         "1.000 ± 0.000 | -1.07 / -4.36 | 3 |",
         "| Ionosphere | paper | – | ✓ | – | 0.600 ± 0.100 | 0.700 ± 0.100 | 0.410 / 0.497 | 3 |",
