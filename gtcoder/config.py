@@ -66,6 +66,10 @@ class ModelConfig(Strict):
     """Width of the decoder."""
     dropout: float = 0.0
     """Share of the decoder's inputs and units dropped in training."""
+    jitter: float = 0.0
+    """Standard deviation, in codes, of the noise on the numbers that the decoder sees before."""
+    temperature: float = 1.0
+    """Of the decoder's distributions once it is trained; below 1 they are sharpened."""
     tau: float = 0.95
     """Temperature of the contrastive loss, τ."""
     autoregressive: bool = True
@@ -198,6 +202,8 @@ def _default_rules(
     model = ModelConfig(
         components=max(1, min(100, rows // 50)),
         dropout=round(min(0.2, 4 / rows**0.5), 3),
+        jitter=round(min(1.0, rows / 1_700, 2_000 / rows), 3),
+        temperature=round(1 - min(0.2, rows / 8_500, 340 / rows), 3),
         **ablations,
     )
     training = TrainingConfig(

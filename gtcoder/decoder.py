@@ -101,14 +101,23 @@ class Decoder(nn.Module):
     """
 
     def __init__(
-        self, layout: Layout, *, latent: int, hidden: int, autoregressive: bool, dropout: float = 0
+        self,
+        layout: Layout,
+        *,
+        latent: int,
+        hidden: int,
+        autoregressive: bool,
+        dropout: float = 0,
+        jitter: float = 0,
     ) -> None:
         super().__init__()
         self.steps = steps_of(layout)
         self.modes = [k for k, f in enumerate(layout.fields) if f.scalar is Scalar.MODE]
         self.sizes = [step.size for step in self.steps]
         self.first = [sum(self.sizes[:s]) for s in range(len(self.sizes))]
-        self.dropout = dropout
+        self.dropout, self.jitter = dropout, jitter
+        self.ordered = [k for k, field in enumerate(layout.fields) if field.ordered]
+        self.last = [layout.fields[k].cardinality - 1 for k in self.ordered]
         bases = [smooth_basis(step, layout.fields[step.field]) for step in self.steps]
         self.expand = nn.Sequential(nn.Linear(latent, 64), nn.GELU(), nn.Linear(64, hidden))
         self.step = nn.Parameter(torch.zeros(len(self.sizes), hidden))
@@ -124,10 +133,12 @@ class Decoder(nn.Module):
         """What each step's head sees, (B, S, H), given the true outcomes before it.
 
         In training, whole outcomes and single units are dropped at random, so that no step relies
-        on one of them alone.
+        on one of them alone, and numbers are moved to codes nearby: when rows are drawn, what was
+        drawn before is never exactly what training rows had.
         """
         state = self.expand(z).unsqueeze(1) + self.step  # (B, S, H)
         if self.seen is not None:
+            codes = self._jittered(codes) if self.training and self.jitter else codes
             outcomes = [
                 first + s.digit(codes) for first, s in zip(self.first, self.steps, strict=True)
             ]
@@ -136,6 +147,15 @@ class Decoder(nn.Module):
             seen = seen * (kept > 0)
             state = state + seen.cumsum(1) - seen
         return functional.dropout(functional.relu(state), self.dropout, self.training)
+
+    def _jittered(self, codes: Tensor) -> Tensor:
+        """Ordered fields' codes moved at random; the last, which may mean missing, stays apart."""
+        exact, last = codes[:, self.ordered], codes.new_tensor(self.last)
+        noise = (torch.randn(exact.shape, device=codes.device) * self.jitter).round().long()
+        moved = torch.minimum((exact + noise).clamp_min(0), (last - 1).clamp_min(0))
+        jittered = codes.clone()
+        jittered[:, self.ordered] = torch.where(exact == last, exact, moved)
+        return jittered
 
     def logits(self, states: Tensor) -> list[Tensor]:
         """Logits of each step from what its head sees (B, S, H): S of (B, V_s)."""

@@ -23,9 +23,9 @@ RIDGE = 1e-4
 
 def start(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
     """Fit the mixture afresh: means at posterior draws of random rows."""
-    mu, logvar, _ = posteriors(model, _shard(rows, ROWS_WHILE_TRAINING, seed))
+    mu, logvar, _ = posteriors(model, shard(rows, ROWS_WHILE_TRAINING, seed))
     generator = torch.Generator().manual_seed(seed)
-    z = mu + (0.5 * logvar).exp() * _noise(mu, generator)
+    z = mu + (0.5 * logvar).exp() * noise(mu, generator)
     mixture = model.mixture
     components, latent = mixture.means.shape
     chosen = torch.randint(len(z), (components,), generator=generator).to(z.device)
@@ -40,13 +40,13 @@ def start(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
 
 def refresh(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
     """Follow the encoder with a few steps."""
-    mu, logvar, _ = posteriors(model, _shard(rows, ROWS_WHILE_TRAINING, seed))
+    mu, logvar, _ = posteriors(model, shard(rows, ROWS_WHILE_TRAINING, seed))
     iterate(model, mu, logvar, REFRESH_STEPS, seed)
 
 
 def finish(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
     """The last fit, and what conditions need: how often each component goes with each code."""
-    mu, logvar, codes = posteriors(model, _shard(rows, ROWS_AT_THE_END, seed))
+    mu, logvar, codes = posteriors(model, shard(rows, ROWS_AT_THE_END, seed))
     iterate(model, mu, logvar, FINISH_STEPS, seed)
     tabulate(model, mu, logvar, codes, seed)
 
@@ -88,7 +88,7 @@ def iterate(model: GTCoder, mu: Tensor, logvar: Tensor, steps: int, seed: int) -
     with torch.no_grad():
         for _ in range(steps):
             sums: list[Tensor] = []
-            z = mu + (0.5 * logvar).exp() * _noise(mu, generator)
+            z = mu + (0.5 * logvar).exp() * noise(mu, generator)
             for chunk in z.split(CHUNK_ROWS):
                 moments = [m.double() for m in model.mixture.moments(chunk)]
                 sums = [a + b for a, b in zip(sums, moments, strict=True)] if sums else moments
@@ -102,7 +102,7 @@ def tabulate(model: GTCoder, mu: Tensor, logvar: Tensor, codes: Tensor, seed: in
     mixture, sizes = model.mixture, model.tokens.sizes
     table = torch.zeros(len(mixture.weights), sum(sizes), dtype=torch.float64, device=mu.device)
     with torch.no_grad():
-        z = mu + (0.5 * logvar).exp() * _noise(mu, generator)
+        z = mu + (0.5 * logvar).exp() * noise(mu, generator)
         for chunk, part in zip(z.split(CHUNK_ROWS), codes.split(CHUNK_ROWS), strict=True):
             joint = mixture.joint_log_prob(chunk)
             shares = joint.softmax(1).T.double()  # (G, B)
@@ -116,9 +116,11 @@ def tabulate(model: GTCoder, mu: Tensor, logvar: Tensor, codes: Tensor, seed: in
     mixture.frequencies = torch.cat(fields, 1).float()
 
 
-def _shard(rows: EncodedRows, most: int, seed: int) -> Encoded:
+def shard(rows: EncodedRows, most: int, seed: int) -> Encoded:
+    """This worker's share of at most so many rows."""
     return rows.shard(rank=distributed.rank(), world=distributed.world(), most=most, seed=seed)
 
 
-def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
+def noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal numbers of the same shape, drawn on the CPU whatever the device."""
     return torch.randn(like.shape, generator=generator).to(like.device)

@@ -49,6 +49,7 @@ class GTCoder(nn.Module):
             hidden=config.hidden,
             autoregressive=config.autoregressive,
             dropout=config.dropout,
+            jitter=config.jitter,
         )
         self.mixture = LatentMixture(config.components, latent, sum(self.tokens.sizes))
         discrete = [k for k, field in enumerate(layout.fields) if field.discrete]

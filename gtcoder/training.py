@@ -30,6 +30,7 @@ from gtcoder.config import Config
 from gtcoder.encoded import EncodedRows
 from gtcoder.layout import Encoded, Layout
 from gtcoder.model import GTCoder, Losses
+from gtcoder.sharpen import sharpen
 
 CHECKPOINT_SECONDS = 10.0
 """An epoch's end is kept when so much time has passed since the last checkpoint."""
@@ -164,6 +165,7 @@ class Training:
             em.finish(self.model, self.rows, seed=self.options.seed)
         else:
             em.from_labels(self.model)
+        sharpen(self.model, self.rows, seed=self.options.seed)
         return Trained(
             model=self.model.eval(),
             history=self.state.history,

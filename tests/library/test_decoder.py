@@ -128,3 +128,17 @@ def test_scalars_of_modes_are_gaussians(field):
     constant = 2 * 0.5 * torch.log(torch.tensor(2 * torch.pi))
     expected = entropies - gaussian - constant
     torch.testing.assert_close(decoder.reconstruction(z, codes, scalars), expected)
+
+
+def test_jitter_moves_what_is_seen_of_numbers_to_codes_nearby(field):
+    numbers = field("n", [1] * 9 + [2], ordered=True, discrete=False)
+    layout = Layout((field("a", [1, 1]), numbers))
+    decoder = Decoder(layout, latent=2, hidden=4, autoregressive=True, jitter=1.0)
+    codes = torch.tensor([[1, 4], [0, 0], [1, 8], [1, 9]]).repeat_interleave(500, 0)
+    moved = decoder._jittered(codes)
+    assert torch.equal(moved[:, 0], codes[:, 0])
+    middle, first, last, missing = moved[:, 1].view(4, 500)
+    assert middle.float().mean().item() == pytest.approx(4, abs=0.2)
+    assert middle.float().std().item() == pytest.approx(1, abs=0.15)
+    assert (first.min(), last.max()) == (0, 8)
+    assert missing.unique().tolist() == [9]
