@@ -19,6 +19,8 @@ from gtcoder.plan import Condition, Plan
 
 BLOCK_ROWS = 4_096
 """Rows that share a random stream, and about what is drawn at once."""
+_AT_ONCE = 4
+"""Numbers that Philox makes in one step."""
 DECODE_COLUMNS = 2
 """Uniform numbers a row's decoding takes beside those of its encoded form."""
 
@@ -48,9 +50,12 @@ class Range:
         for block in range(self.start // BLOCK_ROWS, -(-self.stop // BLOCK_ROWS)):
             first = block * BLOCK_ROWS
             sequence = np.random.SeedSequence([self.seed, 5, block])
-            rng = np.random.Generator(np.random.Philox(sequence))
-            uniforms = rng.random((min(self.stop - first, BLOCK_ROWS), width))
-            yield uniforms[max(self.start - first, 0) :]
+            begin, end = max(self.start - first, 0), min(self.stop - first, BLOCK_ROWS)
+            bits = np.random.Philox(sequence)
+            bits.advance(begin * width // _AT_ONCE)
+            rng = np.random.Generator(bits)
+            rng.random(begin * width % _AT_ONCE)
+            yield rng.random((end - begin, width))
 
 
 class Sampler:

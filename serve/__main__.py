@@ -18,10 +18,9 @@ from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError, GTCoderError
 from gtcoder.files import absolute
 from serve.keys import VARIABLE, read_keys
+from serve.listener import STALLED_S
 from serve.settings import Settings, named
 
-_STALLED_S = 3600.0
-"""A client that has not taken its response by then is given up."""
 _ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -75,6 +74,7 @@ def serve_bundles(
             "batch_root": absolute(batch_root) if batch_root else None,
             "batching": batching,
             "limits": {"rows": max_rows},
+            "listen": None if address else {"host": host, "port": port},
             "min_replicas": replicas,
             "max_replicas": replicas,
         }
@@ -103,17 +103,23 @@ def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed
     _connect(address, settings)
     from ray import serve
 
-    from serve.app import build
+    from serve.app import DRAIN_S, build
 
-    options = {"host": host, "port": port, "request_timeout_s": _STALLED_S}
+    options = {"host": host, "port": port, "request_timeout_s": STALLED_S}
     try:
-        serve.start(http_options=options, logging_config={"enable_access_log": False})
-        serve.run(build(settings), name="gtcoder", route_prefix="/")
+        serve.start(
+            proxy_location="Disabled" if settings.listen else None,
+            http_options=options,
+            logging_config={"enable_access_log": False},
+        )
+        ingress: Any = serve.run(build(settings), name="gtcoder", route_prefix="/")
+        ingress._init(_run_router_in_separate_loop=True)  # unlike replicas, there is no loop here
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
         _say(settings, host, port, keyed=keyed)
         ended.wait()
         print("stopping: requests under way may end", flush=True)
+        ingress.close.remote().result(timeout_s=DRAIN_S)
         serve.delete("gtcoder")
     finally:
         import ray

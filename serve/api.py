@@ -1,10 +1,10 @@
 """The HTTP interface: routes, and what /docs says of them. All work is `Service`'s."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, Path, Response
+from fastapi import Depends, FastAPI, Header, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from ray import serve
 from starlette.responses import FileResponse
@@ -66,8 +66,9 @@ def _here() -> Service:
     return service
 
 
-async def _service() -> Service:  # if it were not async, it would run in a thread
-    return _here()
+async def _service(request: Request) -> Service:  # not async, it would run in a thread
+    service: Service = request.app.state.service()
+    return service
 
 
 async def _admitted(
@@ -94,7 +95,7 @@ BatchId = Annotated[str, Path(description="The batch's id.", max_length=64)]
 Accept = Annotated[str | None, Header(include_in_schema=False)]
 
 
-def make_app() -> FastAPI:
+def make_app(service: Callable[[], Service] = _here) -> FastAPI:
     """The app; it finds its service when a request comes."""
     app = FastAPI(
         title="GTCoder",
@@ -102,9 +103,10 @@ def make_app() -> FastAPI:
         description="Synthetic rows, explanations and bulk batches from trained bundles.",
         responses=_PROBLEMS,
     )
+    app.state.service = service
     handle_problems(app)
-    app.add_middleware(BodyLimit, limit=lambda: _here().settings.limits.body_bytes)
-    app.add_middleware(CountedAnswers, saw=lambda *seen: _here().metrics.saw(*seen))
+    app.add_middleware(BodyLimit, limit=lambda: service().settings.limits.body_bytes)
+    app.add_middleware(CountedAnswers, saw=lambda *seen: service().metrics.saw(*seen))
     _add_models(app)
     _add_batches(app)
     _describe(app)

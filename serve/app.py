@@ -13,11 +13,12 @@ from ray.serve.schema import LoggingConfig
 from gtcoder.errors import ConfigError
 from serve.api import make_app
 from serve.keys import VARIABLE, Keys, read_keys
+from serve.listener import Listener
 from serve.sampling import Sampling
 from serve.service import Service
 from serve.settings import Settings, models_of
 
-_DRAIN_S = 60.0
+DRAIN_S = 60.0
 """Seconds that requests under way are given when a replica is stopped."""
 
 
@@ -31,10 +32,24 @@ class Ingress:
         if checked.require_keys and not keys:
             raise ConfigError(f"there are no keys: set api_key_file or {VARIABLE}")
         self.service = Service(checked, keys, sampling)
+        self._listener: Listener | None = None
 
-    def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take the models of a new configuration."""
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take the models of a new configuration; with the first, listen."""
         self.service.registry.models = models_of(user_config)
+        listen = self.service.settings.listen
+        if listen and not self._listener:
+            self._listener = Listener(make_app(lambda: self.service), listen)
+
+    def check_health(self) -> None:
+        """See that clients are still listened to."""
+        if self._listener:
+            self._listener.check()
+
+    async def close(self) -> None:
+        """Take no more requests of its own port, and let those under way end."""
+        if self._listener:
+            await self._listener.close()
 
 
 def build(args: Settings) -> Application:
@@ -44,7 +59,7 @@ def build(args: Settings) -> Application:
     quiet = LoggingConfig(enable_access_log=False, log_level="WARNING")
     shared: dict[str, Any] = {
         "user_config": models,
-        "graceful_shutdown_timeout_s": _DRAIN_S,
+        "graceful_shutdown_timeout_s": DRAIN_S,
         "logging_config": quiet,
     }
     queue = args.limits.queue

@@ -1,7 +1,8 @@
 """Concurrent requests for one model, decoded together.
 
-Whoever wants rows asks for one piece at a time; a round takes all small pieces that wait and one
-large one, so a small request waits for one round, however much others stream.
+What is wanted is cut in pieces; a round takes the small pieces that wait and one large one, so a
+small request waits for one round, however much others want. A piece is measured by its work: under
+conditions a row takes that of all its candidates.
 """
 
 import asyncio
@@ -16,18 +17,22 @@ import pyarrow as pa
 
 from gtcoder.sample import BLOCK_ROWS, Range, Sampler
 
-SMALL_ROWS = 1_024
-"""Pieces of at most so many rows are decoded before larger ones."""
-ROUND_ROWS = 2 * BLOCK_ROWS
-"""Rows of a round, unless its first piece alone has more."""
+SMALL_WORK = BLOCK_ROWS
+"""Pieces of less work are decoded before larger ones."""
+ROUND_WORK = 2 * BLOCK_ROWS
+"""Rows or candidates of a piece at most, and of the pieces that a round takes before it is full."""
 _AHEAD = 2
-"""Pieces of a stream that are asked for before they are wanted."""
+"""Blocks of a stream that are asked for before they are wanted."""
 
 
 @dataclass(slots=True)
 class _Piece:
     range: Range
     answer: asyncio.Future[pa.Table]
+
+    @property
+    def work(self) -> int:
+        return len(self.range) * self.range.plan.candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +68,22 @@ class Batcher:
 
     async def draw(self, wanted: Range) -> pa.Table:
         """The rows of a range, decoded beside whatever else waits."""
-        piece = _Piece(wanted, asyncio.get_running_loop().create_future())
-        (self._small if len(wanted) <= SMALL_ROWS else self._large).append(piece)
+        rows = min(BLOCK_ROWS, ROUND_WORK // wanted.plan.candidates)
+        pieces = [self._wait(piece) for piece in _cut(wanted, rows)]
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._work())
-        return await piece.answer
+        return pa.concat_tables(await asyncio.gather(*pieces))
+
+    def _wait(self, wanted: Range) -> asyncio.Future[pa.Table]:
+        piece = _Piece(wanted, asyncio.get_running_loop().create_future())
+        (self._small if piece.work < SMALL_WORK else self._large).append(piece)
+        return piece.answer
 
     async def stream(self, wanted: Range) -> AsyncIterator[pa.Table]:
-        """The rows of a range in pieces; what is not taken is not drawn, but for a few ahead."""
+        """The rows of a range in blocks; what is not taken is not drawn, but for a few ahead."""
         ahead: deque[asyncio.Task[pa.Table]] = deque()
         try:
-            for piece in _cut(wanted):
+            for piece in _cut(wanted, BLOCK_ROWS):
                 ahead.append(asyncio.create_task(self.draw(piece)))
                 if len(ahead) >= _AHEAD:
                     yield await ahead.popleft()
@@ -107,21 +117,21 @@ class Batcher:
     def _round(self) -> list[_Piece]:
         """What to decode next: pieces of requests that are still wanted."""
         taken: list[_Piece] = []
-        rows = 0
-        for waiting, most in ((self._small, ROUND_ROWS), (self._large, ROUND_ROWS + 1)):
-            while waiting and (not taken or (self._together and rows < most)):
+        work = 0
+        for waiting, most in ((self._small, ROUND_WORK), (self._large, ROUND_WORK + 1)):
+            while waiting and (not taken or (self._together and work < most)):
                 piece = waiting.popleft()
                 if piece.answer.done():
                     continue
                 taken.append(piece)
-                rows += len(piece.range)
+                work += piece.work
                 if waiting is self._large:
                     break
         return taken
 
 
-def _cut(wanted: Range) -> list[Range]:
-    """A range in pieces that end where the stream's blocks do."""
-    first = wanted.start // BLOCK_ROWS * BLOCK_ROWS
-    edges = [wanted.start, *range(first + BLOCK_ROWS, wanted.stop, BLOCK_ROWS), wanted.stop]
+def _cut(wanted: Range, rows: int) -> list[Range]:
+    """A range in pieces that end at multiples of `rows` of the stream."""
+    first = wanted.start // rows * rows
+    edges = [wanted.start, *range(first + rows, wanted.stop, rows), wanted.stop]
     return [Range(wanted.plan, wanted.seed, start, stop) for start, stop in pairwise(edges)]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from serve.loaded import SampleRequest
 
+SMALL_ROWS = 1_024
+"""Rows of a request that may be sent with others: a call takes as long as its slowest request."""
 CALLS = 2
 """Calls under way at once, for one model."""
 REQUESTS = 64

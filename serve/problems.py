@@ -93,12 +93,14 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    found = [
-        {"field": ".".join(str(at) for at in one["loc"][1:]) or "body", "detail": one["msg"]}
-        for one in error.errors()
-    ]
+    found = [{"field": _field(one), "detail": one["msg"]} for one in error.errors()]
     detail = "; ".join(f"{one['field']}: {one['detail']}" for one in found)
     return problem(422, "Invalid request", detail, errors=jsonable_encoder(found))
+
+
+def _field(error: dict[str, Any]) -> str:
+    path = () if error["type"] == "json_invalid" else error["loc"][1:]  # else where the text breaks
+    return ".".join(map(str, path)) or "body"
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -15,11 +15,10 @@ from gtcoder.errors import BundleError, ConditionError, ConfigError, GTCoderErro
 from gtcoder.explain import Explanation, heat_map
 from gtcoder.sample import BLOCK_ROWS
 from gtcoder.where import Where, from_json
-from serve.batcher import SMALL_ROWS
 from serve.batches import Batches
 from serve.bodies import InFlight, Streamed
 from serve.formats import WRITERS, chosen, to_table
-from serve.gatherer import Gatherer
+from serve.gatherer import SMALL_ROWS, Gatherer
 from serve.jobs import Jobs
 from serve.keys import Keys
 from serve.loaded import SampleRequest
@@ -171,9 +170,10 @@ class Service:
         return plain
 
     async def _small(self, model: Model, request: SampleRequest) -> bytes:
-        """A whole body; requests that are small go to a replica together."""
+        """A whole body; requests that are soon done go to a replica together."""
         handle = self._handle(model)
-        gatherer = self._gatherer if request.rows <= SMALL_ROWS else self._alone
+        soon = request.rows <= SMALL_ROWS and not request.where
+        gatherer = self._gatherer if soon else self._alone
         return await gatherer.answer(model.id, request, handle.sample.remote)
 
     async def _streamed(

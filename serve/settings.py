@@ -31,6 +31,15 @@ class Limits(BaseModel):
     batches: int = Field(4, ge=1, description="Bulk batches that wait or run at once.")
 
 
+class Listen(BaseModel):
+    """A host and a port."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+
+
 class Settings(BaseModel):
     """The arguments of `serve.app:build`."""
 
@@ -43,6 +52,9 @@ class Settings(BaseModel):
     require_keys: bool = Field(False, description="Refuse to start without keys.")
     batch_root: str | None = Field(
         None, description="Folder or URI that bulk batches write below; without it there are none."
+    )
+    listen: Listen | None = Field(
+        None, description="Where the ingress replica listens, if Serve's proxies do not."
     )
     limits: Limits = Limits()
     batching: bool = Field(True, description="Decode concurrent requests together.")

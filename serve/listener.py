@@ -1,0 +1,46 @@
+"""The ingress replica's own HTTP server, for a service on one machine.
+
+Behind Serve's proxy a request costs several times as much, and whatever a response yields is taken
+at once; here a client that does not read holds its response up.
+"""
+
+import asyncio
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve.settings import Listen
+
+STALLED_S = 3600.0
+"""A client that has not taken its response by then is given up."""
+
+
+class Listener:
+    """Serves an app from now on, in the running event loop."""
+
+    def __init__(self, app: ASGIApp, at: Listen) -> None:
+        async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+            async with asyncio.timeout(STALLED_S):
+                await app(scope, receive, send)
+
+        family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
+        # A replica that replaces another listens before the other is gone.
+        listening = socket.create_server((at.host, at.port), family=family, reuse_port=True)
+        config = uvicorn.Config(bounded, lifespan="off", access_log=False, log_config=None)
+        self._server = uvicorn.Server(config)
+        self._task = asyncio.get_running_loop().create_task(self._server.serve([listening]))
+
+    def check(self) -> None:
+        """See that it still serves.
+
+        Raises:
+            RuntimeError: it does not.
+        """
+        if self._task.done():
+            raise RuntimeError("the HTTP server has ended")
+
+    async def close(self) -> None:
+        """Take no more requests, and let those under way end."""
+        self._server.should_exit = True
+        await asyncio.wait([self._task])
