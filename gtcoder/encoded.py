@@ -25,6 +25,8 @@ WINDOW_ROWS = 2_000_000
 """Rows a worker shuffles in memory; a smaller table is shuffled whole."""
 VALIDATION_ROWS = 20_000
 """About so many validation rows are kept at most, some of every part, however large the table."""
+SHARD_PART_ROWS = 250
+"""A sample takes at least so many rows of a part, so that it never reads all of a large table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class EncodedRows:
     parts: Sequence[Part]
     validation: Encoded
     _whole: Encoded | None = field(default=None, init=False)
+    _shards: dict[tuple[int, ...], Encoded] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(cls, encoded: Encoded, *, seed: int, validation_fraction: float) -> Self:
@@ -114,15 +117,22 @@ class EncodedRows:
             yield _shuffled(pending, rng)
 
     def shard(self, *, rank: int, world: int, most: int, seed: int) -> Encoded:
-        """One worker's part of at most `most` training rows, drawn over the whole table."""
+        """One worker's part of about `most` training rows, drawn over the whole table.
+
+        It is the same every time; that of a table which does not fit the window is kept.
+        """
         rng = np.random.default_rng([seed, 3])
         whole = self.whole()
         if whole is not None:
             some = _some(whole, most, rng)
             return take(some, _share(np.arange(len(some)), rank, world))
-        mine = _share(rng.permutation(len(self.parts)), rank, world)
-        each = -(-most // (world * len(mine)))
-        return concat([_some(self.parts[i].load(), each, rng) for i in mine])
+        key = (rank, world, most, seed)
+        if key not in self._shards:
+            mine = _share(rng.permutation(len(self.parts)), rank, world)
+            mine = mine[: math.ceil(most / (world * SHARD_PART_ROWS))]
+            each = math.ceil(most / (world * len(mine)))
+            self._shards[key] = concat([_some(self.parts[i].load(), each, rng) for i in mine])
+        return self._shards[key]
 
 
 def held_out(encoded: Encoded, seed: int, fraction: float) -> np.ndarray:

@@ -4,6 +4,7 @@ An exception would reach the user wrapped in Ray's tracebacks; as a row it stays
 """
 
 import pickle
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from ray_jobs.progress import Stage, peak_bytes
 def answered(work: Callable[[], bytes], *, rows: int) -> pa.Table:
     """The row of a task that did `work` for so many rows of its table."""
     result, error = b"", b""
+    began = time.time()
     try:
         result = work()
     except GTCoderError as found:
@@ -28,6 +30,8 @@ def answered(work: Callable[[], bytes], *, rows: int) -> pa.Table:
             "result": pa.array([result], pa.large_binary()),
             "error": pa.array([error], pa.large_binary()),
             "peak_bytes": pa.array([peak_bytes()], pa.int64()),
+            "began": pa.array([began]),
+            "ended": pa.array([time.time()]),
         }
     )
 
@@ -39,6 +43,7 @@ def opened(row: Mapping[str, Any], stage: Stage) -> bytes:
         GTCoderError: what the task found wrong.
     """
     stage.saw_memory(row["peak_bytes"])
+    stage.saw_work(row["began"], row["ended"])
     if row["error"]:
         raise pickle.loads(row["error"])
     result: bytes = row["result"]

@@ -3,6 +3,7 @@
 Progress and warnings go to standard error; what the user asked to know goes to standard output.
 """
 
+import math
 import resource
 import sys
 import time
@@ -25,6 +26,14 @@ class Stage:
         self.started = time.monotonic()
         self.peak_bytes = 0
         """The most memory one of its processes is known to have had."""
+        self.busy_s = 0.0
+        """In which workers worked on rows, added up over all of them."""
+        self._first, self._last = math.inf, -math.inf
+
+    @property
+    def span_s(self) -> float:
+        """Seconds from the start of the first piece of work to the end of the last."""
+        return max(self._last - self._first, 0.0)
 
     @property
     def elapsed_s(self) -> float:
@@ -43,6 +52,11 @@ class Stage:
         """Report the most memory that a process has had."""
         self.peak_bytes = max(self.peak_bytes, peak_bytes)
 
+    def saw_work(self, began: float, ended: float) -> None:
+        """Report that a worker worked from one moment to another, in seconds of the Unix epoch."""
+        self.busy_s += ended - began
+        self._first, self._last = min(self._first, began), max(self._last, ended)
+
 
 class Reporter:
     """Tells the user what happens."""
@@ -51,6 +65,10 @@ class Reporter:
         self.quiet = quiet
         self.seconds: dict[str, float] = {}
         """Of each stage that ended."""
+        self.span_s: dict[str, float] = {}
+        """Of them, from the first row's work to the last's."""
+        self.busy_s: dict[str, float] = {}
+        """Of each stage's workers, added up over all of them."""
         self.peak_bytes = 0
         """The most memory one process is known to have had."""
         self._console = Console(stderr=True)
@@ -83,6 +101,7 @@ class Reporter:
             yield stage
             print(f"{name}: done in {stage.elapsed_s:.1f} s", file=sys.stderr, flush=True)
         self.seconds[name] = stage.elapsed_s
+        self.span_s[name], self.busy_s[name] = stage.span_s, stage.busy_s
         self.peak_bytes = max(self.peak_bytes, stage.peak_bytes, peak_bytes())
 
     def stages(self) -> str:

@@ -4,17 +4,19 @@ import re
 
 import pytest
 
-from ray_jobs.benchmark_scale import Cost, benchmark_scale, plan
+from gtcoder.errors import OutputError
+from ray_jobs.benchmark_scale import Cost, _runs, benchmark_scale, plan
 
 
 def cost(**changed):
     plain = {
         "rows": 1_000_000,
         "workers": 2,
-        "seconds": {"start": 5.0, "sketch": 10.0, "encode": 5.0, "train": 40.0, "generate": 10.0},
+        "seconds": {"start": 10.0, "sketch": 15.0, "train": 75.0},
+        "span_s": {"sketch": 10.0, "encode": 5.0, "train": 30.0, "generate": 10.0},
+        "busy_s": {"sketch": 20.0, "train": 60.0},
         "trained_rows": 300_000,
-        "trained_s": 30.0,
-        "peak_bytes": 1,
+        "peak_bytes": {"driver": 1},
         "object_store_bytes": 1,
     }
     return Cost(**(plain | changed))
@@ -23,7 +25,13 @@ def cost(**changed):
 def test_speeds_and_what_is_rays_own():
     assert cost().speed("sketch") == 100_000
     assert cost().speed("train") == 10_000
-    assert cost(seconds={"start": 5, "train": 45}).ray_share == pytest.approx(20 / 50)
+    assert cost().ray_share == pytest.approx(0.6)
+
+
+def test_larger_tables_are_measured_with_a_core_for_every_worker():
+    assert _runs([50, 1, 10], [4, 1, 2], cores=2) == [(1, 1), (1, 4), (1, 2), (10, 2), (50, 2)]
+    assert _runs([1], [1, 2, 4], cores=2) == [(1, 1), (1, 4), (1, 2)]
+    assert _runs([1], [4], cores=2) == [(1, 4)]
 
 
 def test_a_plan_scales_the_passes_by_cpus_and_the_training_by_its_batch():
@@ -48,6 +56,22 @@ def test_a_small_one_goes_on_where_it_stopped(bundle_path, tmp_path, reporter, c
         benchmark_scale(bundle_path, str(tmp_path), [20_000], [2], 2.0, reporter)
     lines = capsys.readouterr().out.splitlines()
     assert lines[: len(lines) // 2] == lines[len(lines) // 2 :]
-    for word in ("generate", "sketch", "encode", "train", "object store", "Ray's own", "64 nodes"):
+    for word in (
+        "generate",
+        "sketch",
+        "encode",
+        "train",
+        "object store",
+        "driver",
+        "training",
+        "Ray's own",
+        "64 nodes",
+    ):
         assert any(word in line for line in lines)
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "_request.json",
+        "generate-20000-by-2.json",
+        "train-20000-by-2.json",
+    ]
+    with pytest.raises(OutputError, match="another bundle or --train-time"):
+        benchmark_scale(bundle_path, str(tmp_path), [20_000], [2], 3.0, reporter)

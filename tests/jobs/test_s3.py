@@ -7,6 +7,7 @@ import pytest
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import BundleError, OutputError, TableError
+from gtcoder.evaluation.evaluate import Request
 from gtcoder.files import (
     exists,
     join,
@@ -18,6 +19,8 @@ from gtcoder.files import (
     write_bytes,
 )
 from gtcoder.table import locate
+from ray_jobs.evaluate import PAGE, REPORT, run_evaluation
+from ray_jobs.explain import PICTURE, run_explanation
 from ray_jobs.generate import MANIFEST, GenerateRequest, run_generation
 from ray_jobs.train import TrainRequest, run_training
 
@@ -89,6 +92,21 @@ def test_train_and_generate(ray_session, remote_table, s3, reporter):
     remove(join(out, names[1]))
     run_generation(request, reporter)
     assert read_bytes(join(out, names[1])) == before
+
+
+def test_what_explains_and_measures_is_written_there_too(remote_table, s3, bundle_path, reporter):
+    remote = f"{s3}/models/explained"
+    Bundle.load(bundle_path).save(remote)
+    run_explanation(remote, f"{s3}/explained", reporter)
+    assert read_bytes(f"{s3}/explained/{PICTURE}").startswith(b"\x89PNG")
+    request = Request(
+        real=f"{remote_table}/month=[12]/*.parquet",
+        synthetic=f"{remote_table}/month=[34]/*.parquet",
+        exclude=("month",),
+    )
+    run_evaluation(request, f"{s3}/report", reporter, overwrite=False)
+    assert list(list_files(f"{s3}/report")) == [PAGE, REPORT]
+    assert json.loads(read_bytes(f"{s3}/report/{REPORT}"))["sources"]["real"]["rows"] == 400
 
 
 def test_a_bundle_is_complete_once_its_index_is_there(s3, bundle_path):

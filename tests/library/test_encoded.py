@@ -7,6 +7,7 @@ import pytest
 
 from gtcoder import encoded as module
 from gtcoder.encoded import (
+    SHARD_PART_ROWS,
     EncodedRows,
     Part,
     concat,
@@ -137,6 +138,24 @@ def test_shards_of_a_table_beyond_the_window_are_disjoint(encoded):
     assert len(set.union(*map(as_set, shards))) == sum(map(len, shards)) == 600
     everything = rows.shard(rank=0, world=1, most=10_000, seed=0)
     assert as_set(everything) == as_set(encoded)
+
+
+@pytest.mark.usefixtures("windowed")
+def test_a_sample_reads_few_parts_of_a_large_table_and_those_once(encoded):
+    loaded = []
+
+    def part(index):
+        def load():
+            loaded.append(index)
+            return take(encoded, slice(index * 300, index * 300 + 300))
+
+        return Part(300, load)
+
+    rows = EncodedRows([part(index) for index in range(10)], take(encoded, slice(0, 0)))
+    for _ in range(2):
+        shards = [rows.shard(rank=r, world=2, most=1_000, seed=0) for r in range(2)]
+    assert sum(map(len, shards)) == 1_000
+    assert len(loaded) == len(set(loaded)) == 1_000 / SHARD_PART_ROWS
 
 
 def test_parts_round_trip(encoded, layout, tmp_path):
