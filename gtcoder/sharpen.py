@@ -1,4 +1,4 @@
-"""Sharpening a trained decoder: every step's distributions are cooled, its marginal stays as it was.
+"""Sharpening a trained decoder: each step's distributions are cooled, its marginal stays as it was.
 
 NOTE[DIFF]: the paper draws from what Eq. 12 fitted. But a network fitted to few rows doubts more
 than the table does: what it has not seen often enough it smears, and rows drawn from it lose the
