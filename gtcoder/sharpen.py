@@ -39,8 +39,8 @@ def sharpen(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
     logits = decoder.logits(decoder.states(z, codes))
     shifts = [_shift(each, temperature) for each in logits]
     for parameter in (decoder.heads.free, decoder.heads.smooth, decoder.bias):
-        parameter /= temperature
-    decoder.bias += torch.cat(shifts)
+        parameter.div_(temperature)
+    decoder.bias.add_(torch.cat(shifts))
 
 
 def _shift(logits: Tensor, temperature: float) -> Tensor:
