@@ -203,7 +203,7 @@ def _default_rules(
         components=max(1, min(100, rows // 50)),
         dropout=round(min(0.2, 4 / rows**0.5), 3),
         jitter=round(min(1.0, rows / 1_700, 2_000 / rows), 3),
-        temperature=round(1 - min(0.2, rows / 8_500, 340 / rows), 3),
+        temperature=round(1 - min(0.2, rows / 8_500, max(0.0, 340 / rows - 0.01)), 3),
         **ablations,
     )
     training = TrainingConfig(
