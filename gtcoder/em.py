@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gtcoder import distributed
 from gtcoder.encoded import EncodedRows
+from gtcoder.fusion import reparameterise
 from gtcoder.layout import Encoded
 from gtcoder.model import GTCoder
 
@@ -25,7 +26,7 @@ def start(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
     """Fit the mixture afresh: means at posterior draws of random rows."""
     mu, logvar, _ = posteriors(model, shard(rows, ROWS_WHILE_TRAINING, seed))
     generator = torch.Generator().manual_seed(seed)
-    z = mu + (0.5 * logvar).exp() * noise(mu, generator)
+    z = reparameterise(mu, logvar, noise(mu, generator))
     mixture = model.mixture
     components, latent = mixture.means.shape
     chosen = torch.randint(len(z), (components,), generator=generator).to(z.device)
@@ -88,7 +89,7 @@ def iterate(model: GTCoder, mu: Tensor, logvar: Tensor, steps: int, seed: int) -
     with torch.no_grad():
         for _ in range(steps):
             sums: list[Tensor] = []
-            z = mu + (0.5 * logvar).exp() * noise(mu, generator)
+            z = reparameterise(mu, logvar, noise(mu, generator))
             for chunk in z.split(CHUNK_ROWS):
                 moments = [m.double() for m in model.mixture.moments(chunk)]
                 sums = [a + b for a, b in zip(sums, moments, strict=True)] if sums else moments
@@ -102,7 +103,7 @@ def tabulate(model: GTCoder, mu: Tensor, logvar: Tensor, codes: Tensor, seed: in
     mixture, sizes = model.mixture, model.tokens.sizes
     table = torch.zeros(len(mixture.weights), sum(sizes), dtype=torch.float64, device=mu.device)
     with torch.no_grad():
-        z = mu + (0.5 * logvar).exp() * noise(mu, generator)
+        z = reparameterise(mu, logvar, noise(mu, generator))
         for chunk, part in zip(z.split(CHUNK_ROWS), codes.split(CHUNK_ROWS), strict=True):
             joint = mixture.joint_log_prob(chunk)
             shares = joint.softmax(1).T.double()  # (G, B)

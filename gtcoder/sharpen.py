@@ -14,6 +14,7 @@ from torch import Tensor
 from gtcoder import distributed
 from gtcoder.em import noise, posteriors, shard
 from gtcoder.encoded import EncodedRows
+from gtcoder.fusion import reparameterise
 from gtcoder.model import GTCoder
 
 ROWS = 10_000
@@ -35,7 +36,7 @@ def sharpen(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
         return
     decoder.eval()
     mu, logvar, codes = posteriors(model, shard(rows, ROWS, seed))
-    z = mu + (0.5 * logvar).exp() * noise(mu, torch.Generator().manual_seed(seed))
+    z = reparameterise(mu, logvar, noise(mu, torch.Generator().manual_seed(seed)))
     logits = decoder.logits(decoder.states(z, codes))
     shifts = [_shift(each, temperature) for each in logits]
     for parameter in (decoder.heads.free, decoder.heads.smooth, decoder.bias):
