@@ -108,14 +108,14 @@ def content(table):
     return pa.concat_tables(table.batches())["a"].to_pylist()
 
 
-@pytest.mark.parametrize("after_bytes", [0, 700])
+@pytest.mark.parametrize("after_bytes", [0, 100, 700, 3_000])
 def test_a_listing_cut_short_is_asked_for_again(proxy, many, after_bytes):
     proxy.break_off(rb"GET /bucket\?", after_bytes, times=2)
     assert len(list_files(many)) == 30
     assert proxy.cut == 2
 
 
-@pytest.mark.parametrize("after_bytes", [60, 3_000])
+@pytest.mark.parametrize("after_bytes", [0, 60, 400, 3_000])
 def test_a_file_cut_short_is_read_again(proxy, many, after_bytes):
     table = locate(many)
     proxy.break_off(rb"GET /bucket/many/07", after_bytes, times=2)
