@@ -74,8 +74,8 @@ class Batches:
         """Begin a batch, go on with one that stopped, or find the one a key has begun.
 
         Raises:
-            ProblemError: too many run (503), the key or the output belongs to another (409), or the
-                output is not below the root (422).
+            ProblemError: too many run or this one is still being cancelled (503), the key or the
+                output belongs to another (409), or the output is not below the root (422).
         """
         record = self._record(model, wanted, key, seed)
         earlier = self._load(record.id)
@@ -83,6 +83,8 @@ class Batches:
             if earlier.asked() != record.asked():
                 detail = "the Idempotency-Key was used for another batch; use a new one"
                 raise ProblemError(409, "Key is taken", detail, field="Idempotency-Key")
+            if earlier.cancelled and not self._jobs.stop(earlier.job):
+                raise full("its job is still being cancelled", 5)
             found = self.show(earlier.id)
             if found.state in (*_ACTIVE, "succeeded"):
                 return found
@@ -112,7 +114,7 @@ class Batches:
         return [batch.model_copy(update={"files": None}) for batch in shown]
 
     def cancel(self, batch_id: str) -> Batch:
-        """Stop a batch; what is written stays, and a repeat goes on with it.
+        """Stop a batch and wait for its end; what is written stays, a repeat goes on with it.
 
         Raises:
             ProblemError: there is none (404).
@@ -194,6 +196,7 @@ class Batches:
                 f"--rows-per-file={record.rows_per_file}",
                 f"--checksum={record.checksum}",
                 f"--out={self._folder(record)}",
+                f"--address={self._jobs.address}",
                 *(f"--where={text}" for text in texts),
                 "--quiet",
             ]
@@ -237,12 +240,12 @@ class Batches:
         if whole and self._is_ours(record):
             return "succeeded", None
         again = "send the same request again, with its Idempotency-Key, to go on"
+        if job is not None and job.is_active:
+            return job.state, "it is being cancelled" if record.cancelled else None
         if record.cancelled:
             return "cancelled", f"it was cancelled; {again}"
         if job is None:
             return "failed", f"its job is gone, as its cluster was stopped; {again}"
-        if job.state in ("queued", "running"):
-            return job.state, None
         return "failed", f"{job.message}; {again}"
 
     def _is_ours(self, record: Record) -> bool:

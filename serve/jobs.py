@@ -11,6 +11,8 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 from serve.problems import full
 
 _SUBMIT_S = 30.0
+_STOP_S = 15.0
+"""Longer than Ray waits after SIGTERM before it kills (3 s)."""
 _BUSY = (
     "the cluster takes no jobs at the moment (another Ray on the same machine may hold the port of "
     "Ray's job agent, 52365)"
@@ -26,6 +28,11 @@ class Job:
     """What it said last, if it failed."""
     started_s: float | None
     """When it began, in seconds since 1970."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("queued", "running")
 
 
 class Jobs:
@@ -65,15 +72,25 @@ class Jobs:
                 return Job("ended", "its job ended, but its files are not there", started)
         return Job("failed", _reason(details.message or "its job failed"), started)
 
-    def stop(self, job_id: str) -> None:
-        """Stop a job, if it runs."""
-        if self.find(job_id) is not None:
+    def stop(self, job_id: str) -> bool:
+        """Stop a job and wait for its end; whether it has ended."""
+        until = time.monotonic() + _STOP_S
+        while (job := self.find(job_id)) is not None and job.is_active:
+            if time.monotonic() > until:
+                return False
             self._client.stop_job(job_id)
+            time.sleep(0.2)
+        return True
+
+    @property
+    def address(self) -> str:
+        """Of the cluster, for jobs to join: told nothing, they may join another on the machine."""
+        return str(ray.get_runtime_context().gcs_address)
 
     @property
     def _client(self) -> JobSubmissionClient:
         if self._connected is None:
-            self._connected = JobSubmissionClient(ray.get_runtime_context().gcs_address)
+            self._connected = JobSubmissionClient(self.address)
         return self._connected
 
 

@@ -110,12 +110,16 @@ def two_workers(tmp_path) -> Callable[[str], list[dict[str, torch.Tensor]]]:
     The script finds `rank` and leaves `result`.
     """
     before = (
-        "import sys, torch, torch.distributed as dist\n"
+        "import os, sys, torch, torch.distributed as dist\n"
         "rank, folder = int(sys.argv[1]), sys.argv[2]\n"
         "torch.set_num_threads(1)\n"
         "dist.init_process_group('gloo', f'file://{folder}/join', rank=rank, world_size=2)\n"
     )
-    after = "\ntorch.save(result, f'{folder}/{rank}.pt')\ndist.destroy_process_group()\n"
+    # Gone at once: a thread of gloo's that wants Python while it is taken down ends in an abort.
+    after = (
+        "\ntorch.save(result, f'{folder}/{rank}.pt')\n"
+        "dist.barrier()\ndist.destroy_process_group()\nos._exit(0)\n"
+    )
 
     def run(script: str) -> list[dict[str, torch.Tensor]]:
         path = tmp_path / "worker.py"
