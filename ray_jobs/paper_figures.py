@@ -1,7 +1,7 @@
 """The paper's Figures 3 to 6 as PNG, drawn from the results."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +124,12 @@ def _scores(results: Results, dataset: str) -> dict[str, dict[str, tuple[float, 
     for method in TITLES:
         values = {m: results.values(dataset, method, m) for m in measures}
         if values[measures[0]]:
-            found[method] = {m: (float(np.mean(v)), float(np.std(v))) for m, v in values.items()}
+            found[method] = {m: (float(np.mean(v)), _deviation(v)) for m, v in values.items()}
     return found
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def _bars(axes: Any, scores: Mapping[str, Mapping[str, tuple[float, float]]]) -> None:

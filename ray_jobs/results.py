@@ -14,6 +14,7 @@ from gtcoder.errors import OutputError
 from ray_jobs.experiment import Experiment
 
 FILE = "results.jsonl"
+_KEYS = {"dataset", "method", "seed", "asked_epochs"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,12 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        return [json.loads(line) for line in path.read_text().splitlines()]
-    except ValueError as error:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        missing = {name for line in lines for name in _KEYS - line.keys()}
+    except (ValueError, AttributeError) as error:
         raise OutputError(f"{path} is damaged ({error}); choose another --out") from error
+    if missing:
+        raise OutputError(
+            f"{path} has lines without {', '.join(sorted(missing))}; choose another --out"
+        )
+    return lines

@@ -96,9 +96,10 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
     check_target(request.out, overwrite=request.overwrite)
     table = locate(request.table, skip_bad_files=request.skip_bad_files)
     _schema(table.schema, TableSketch.of(_columns(table, request).empty_table()), request)
-    identity = request.identity(table)
     run = run_folder(request.out, request.storage)
-    resumed = prepare(run, identity, resume=request.resume, overwrite=request.overwrite)
+    resumed = prepare(
+        run, request.identity(table), resume=request.resume, overwrite=request.overwrite
+    )
     with ExitStack() as stack:
         with reporter.stage("start"):
             cluster = stack.enter_context(connected(request.address))
@@ -107,19 +108,7 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
             elif cluster.local:  # elsewhere GPUs are asked for when the rows are encoded
                 wait_for(cluster, {"GPU": 1}, request.num_workers or 1)
             wait_free(cluster, "CPU", 1, reporter)
-        reporter.note(
-            f"{table.uri}: {table.rows:,} rows, {counted(len(table.files), f'{table.format} file')}"
-        )
-        if resumed:
-            reporter.note(f"going on with the training in {run}")
-            table, codec = table.without(load_json(run, SKIPPED) or {}), load_codec(run)
-        else:
-            table, codec = _sketched(table, request, cluster, reporter)
-            save_json(run, SKIPPED, dict(table.skipped))
-            save_codec(run, codec)
-            begin(run, identity)
-        _tell_skipped(table, reporter)
-        _describe(codec.schema, reporter)
+        table, codec = _read(table, request, run, resumed, cluster, reporter)
         config = _encoded(table, codec, run, request, cluster, reporter)
         workers = train_workers(
             cluster,
@@ -142,13 +131,7 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
     bundle = dataclasses.replace(outcome.bundle, info=info)
     bundle.save(request.out, overwrite=request.overwrite)
     remove(run)
-    speed = outcome.trained_rows / max(outcome.train_s, 1e-3)
-    skipped = counted(len(table.skipped), "bad file") + " skipped; " if table.skipped else ""
-    reporter.result(
-        f"{table.rows:,} rows learned at {speed:,.0f} rows/s (ended by {outcome.stopped}); "
-        f"{skipped}{reporter.stages()}; peak memory {reporter.peak_bytes / 1e6:,.0f} MB; "
-        f"bundle {request.out}"
-    )
+    reporter.result(_closing_line(request, table, outcome, reporter))
 
 
 def _columns(table: Table, request: TrainRequest) -> pa.Schema:
@@ -158,6 +141,32 @@ def _columns(table: Table, request: TrainRequest) -> pa.Schema:
 def _schema(arrow: pa.Schema, sketch: TableSketch, request: TrainRequest) -> Schema:
     schema = Schema.infer(arrow, sketch, request.exclude)
     return schema.override(request.schema) if request.schema else schema
+
+
+def _read(
+    table: Table,
+    request: TrainRequest,
+    run: str,
+    resumed: bool,
+    cluster: Cluster,
+    reporter: Reporter,
+) -> tuple[Table, Codec]:
+    """The table and its codec as an earlier run left them, or from a pass over the rows."""
+    reporter.note(
+        f"{table.uri}: {table.rows:,} rows, {counted(len(table.files), f'{table.format} file')}"
+    )
+    if resumed:
+        reporter.note(f"going on with the training in {run}")
+        table, codec = table.without(load_json(run, SKIPPED) or {}), load_codec(run)
+    else:
+        identity = request.identity(table)  # what is skipped does not change what was asked for
+        table, codec = _sketched(table, request, cluster, reporter)
+        save_json(run, SKIPPED, dict(table.skipped))
+        save_codec(run, codec)
+        begin(run, identity)
+    _tell_skipped(table, reporter)
+    _describe(codec.schema, reporter)
+    return table, codec
 
 
 def _sketched(
@@ -241,6 +250,16 @@ def _info(
         "train_s": round(outcome.train_s, 2),
         "seconds": {name: round(seconds, 1) for name, seconds in reporter.seconds.items()},
     }
+
+
+def _closing_line(request: TrainRequest, table: Table, outcome: Outcome, reporter: Reporter) -> str:
+    speed = outcome.trained_rows / max(outcome.train_s, 1e-3)
+    skipped = counted(len(table.skipped), "bad file") + " skipped; " if table.skipped else ""
+    return (
+        f"{table.rows:,} rows learned at {speed:,.0f} rows/s (ended by {outcome.stopped}); "
+        f"{skipped}{reporter.stages()}; peak memory {reporter.peak_bytes / 1e6:,.0f} MB; "
+        f"bundle {request.out}"
+    )
 
 
 if __name__ == "__main__":  # python -m ray_jobs.train is gtcoder train

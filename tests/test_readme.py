@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -83,7 +82,7 @@ def flights(folder):
 
 
 @pytest.mark.timeout(240)
-def test_the_service_runs(folder, flights, monkeypatch):
+def test_the_service_runs(folder, flights, free_port, monkeypatch):
     """All but the batch: of several Rays on a machine, as in a test run, only one takes jobs."""
     monkeypatch.chdir(folder)
     line, requests = blocks("bash service")[0].split(), blocks("bash requests")[0].splitlines()
@@ -106,12 +105,6 @@ def test_the_service_runs(folder, flights, monkeypatch):
         assert len(names["frame"]) == 1_000
         service.send_signal(signal.SIGINT)
         assert service.wait(60) == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_the_python_runs(folder, monkeypatch):

@@ -156,7 +156,7 @@ def checkpoints(run):
 @pytest.fixture(scope="module")
 def large_table(tmp_path_factory):
     path = tmp_path_factory.mktemp("large") / "table.parquet"
-    pq.write_table(make_table(20_000), path)
+    pq.write_table(make_table(10_000), path)
     return path
 
 
@@ -193,7 +193,7 @@ def test_training_survives_a_worker_and_a_machine(
 @pytest.mark.slow
 def test_generation_survives_twenty_kills(machines, bundle_path, tmp_path, command):
     """Of the driver and of machines, at random moments: the same bytes, nothing else there."""
-    line = ["generate", bundle_path, "--rows", 1_000_000, "--rows-per-file", 20_000, "--seed", 2]
+    line = ["generate", bundle_path, "--rows", 600_000, "--rows-per-file", 20_000, "--seed", 2]
     cluster = machines(1, 1)
     line += ["--address", cluster.address, "--out"]
 
@@ -204,7 +204,7 @@ def test_generation_survives_twenty_kills(machines, bundle_path, tmp_path, comma
         return {name: (out / name).read_bytes() for name in list_files(out)}
 
     reference = finished(tmp_path / "undisturbed")
-    assert len(reference) == 51
+    assert len(reference) == 31
     rng, outs = random.Random(0), [tmp_path / "out-0"]
     for number in range(20):
         if (outs[-1] / MANIFEST).exists():

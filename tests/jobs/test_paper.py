@@ -116,6 +116,20 @@ def test_a_failure_is_tried_again_and_a_cut_line_is_not_a_result(tmp_path):
         Results.open(tmp_path, None)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"dataset": "sonar", "method": "tvae", "seed": 0}', "lines without asked_epochs"),
+        ("[1]", "damaged"),
+        ("nothing", "damaged"),
+    ],
+)
+def test_lines_that_are_no_results_are_one_line(tmp_path, line, said):
+    (tmp_path / "results.jsonl").write_text(line + "\n")
+    with pytest.raises(OutputError, match=rf"results\.jsonl.*{said}.*choose another --out"):
+        Results.open(tmp_path, None)
+
+
 @pytest.mark.parametrize(("rows", "epochs"), [(166, 300), (3_341, 149), (39_073, 20)])
 def test_the_rule_for_epochs(rows, epochs):
     assert epochs_for(rows) == epochs

@@ -140,7 +140,6 @@ def test_an_upload_cut_short_is_sent_again_or_not_there(proxy, s3):
     assert read_bytes(f"{s3}/up") == b"x" * 100_000
 
 
-@pytest.mark.slow
 def test_a_store_that_is_gone_is_one_line(proxy, many, tmp_path):
     proxy.close()
     with pytest.raises(GTCoderError, match=rf"{many}: the object store did not answer"):

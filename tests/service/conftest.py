@@ -1,6 +1,5 @@
 """One service over real HTTP for all tests of it, with two models and a root for batches."""
 
-import socket
 import time
 
 import httpx
@@ -9,12 +8,6 @@ import pytest
 from gtcoder.synthesizer import Synthesizer
 
 KEY = "the-key-of-these-tests"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +23,7 @@ def batch_root(tmp_path_factory):
 
 
 @pytest.fixture(scope="package")
-def deploy(dashboard_url, bundle_path, other_bundle_path, batch_root, tmp_path_factory):
+def deploy(dashboard_url, bundle_path, other_bundle_path, batch_root, tmp_path_factory, free_port):
     """Deploys as `serve deploy` does, with a small limit of everything; gives the port."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(KEY)

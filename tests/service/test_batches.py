@@ -2,13 +2,20 @@
 
 import time
 
+import httpx
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ray.job_submission import JobSubmissionClient
 
 from gtcoder.bundle import Bundle
-from gtcoder.files import list_files
+from gtcoder.files import list_files, signed_url
 from gtcoder.sample import Sampler
+from serve.batches import Batches
+from serve.jobs import Jobs
+from serve.registry import Model
+from serve.schemas import BatchWanted
+from serve.settings import Limits
 
 pytestmark = pytest.mark.timeout(200)
 START = "/v1/models/claims/batches"
@@ -91,6 +98,22 @@ def test_only_so_many_batches_at_once(http):
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
     for batch in begun:
         assert http.delete(f"/v1/batches/{batch['id']}").json()["state"] == "cancelled"
+
+
+def test_a_batch_may_lie_on_s3(ray_session, s3, bundle_path, wait_until):
+    bundle = Bundle.load(bundle_path)
+    batches = Batches(f"{s3}/batches", Limits(), Jobs())
+    wanted = BatchWanted(rows=500, rows_per_file=300, output="claims/b")
+    batch = batches.start(Model("claims", bundle_path, bundle), wanted, "on S3", seed=3)
+    wait_until(lambda: batches.show(batch.id).state not in ("queued", "running"))
+    batch = batches.show(batch.id)
+    assert (batch.message, batch.state, batch.rows_written) == (None, "succeeded", 500)
+    assert [each.id for each in batches.list()] == [batch.id]
+    uri = batches.file(batch.id, batch.files[1].name)
+    assert uri == f"{s3}/batches/claims/b/part-00001-of-00002.parquet"
+    answer = httpx.get(signed_url(uri, 60))
+    rows = pq.read_table(pa.BufferReader(answer.content))
+    assert rows.equals(Sampler(bundle.model(), bundle.codec).rows(3, 300, 500))
 
 
 @pytest.mark.parametrize(

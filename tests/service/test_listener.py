@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,14 +17,8 @@ pytestmark = pytest.mark.timeout(120)
 PIECE = b"x" * (1 << 16)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
-def at():
+def at(free_port):
     return Listen(host="127.0.0.1", port=free_port())
 
 
