@@ -3,13 +3,16 @@
 It stays until it is interrupted, then lets requests under way end.
 """
 
+import io
 import ipaddress
+import logging
 import os
 import secrets
 import signal
 import socket
 import sys
 import threading
+from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 import typer
@@ -105,6 +108,8 @@ def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed
 
     from serve.app import DRAIN_S, build
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+
     options = {"host": host, "port": port, "request_timeout_s": STALLED_S}
     try:
         serve.start(
@@ -124,9 +129,10 @@ def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed
     finally:
         import ray
 
-        if address is None:
-            serve.shutdown()
-        ray.shutdown()
+        with redirect_stdout(io.StringIO()):  # Ray calls the end of its own actors failures
+            if address is None:
+                serve.shutdown()
+            ray.shutdown()
 
 
 def _connect(address: str | None, settings: Settings) -> None:
