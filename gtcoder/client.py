@@ -7,6 +7,7 @@
 import io
 import sys
 import time
+import uuid
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -131,7 +132,8 @@ class Client:
             seed: the same seed gives the same rows.
             output: folder below the service's batch root.
             rows_per_file: rows of every file but the last.
-            idempotency_key: the same key means the same batch, also after a failure.
+            idempotency_key: the same key means the same batch, also after a failure; one is made
+                up, and is the result's `idempotency_key`, if none is given.
 
         Raises:
             ServiceError: the service refuses, with its reason, or cannot be reached.
@@ -139,9 +141,10 @@ class Client:
         body = _said(
             rows=n, where=_plain(where), seed=seed, output=output, rows_per_file=rows_per_file
         )
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        key = idempotency_key or uuid.uuid4().hex
         path = f"/v1/models/{model}/batches"
-        return BulkBatch(self, self._json("POST", path, json=body, headers=headers))
+        state = self._json("POST", path, json=body, headers={"Idempotency-Key": key})
+        return BulkBatch(self, state, key)
 
     def batch(self, batch_id: str) -> "BulkBatch":
         """A batch begun earlier."""
@@ -184,8 +187,10 @@ class Client:
 class BulkBatch:
     """A bulk batch on the service."""
 
-    def __init__(self, client: Client, state: dict[str, Any]) -> None:
+    def __init__(self, client: Client, state: dict[str, Any], key: str | None = None) -> None:
         self._client, self.state = client, state
+        self.idempotency_key = key
+        """By which `start_batch` goes on with it after a failure; None if found by its id."""
 
     @property
     def id(self) -> str:

@@ -23,6 +23,9 @@ from gtcoder.transform_category import CategoryTransform, lookup_type, value_typ
 from gtcoder.transform_number import NumberTransform
 from gtcoder.where import Condition, Where, read_where
 
+_MOST_VALUES = 1_000
+"""Values of one condition of which any will do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
@@ -97,6 +100,11 @@ def _any_of(condition: Condition) -> list[object]:
         raise ConditionError(
             f"column {condition.name!r}: expected at least one value, found none; name one"
         )
+    if len(value) > _MOST_VALUES:
+        raise ConditionError(
+            f"column {condition.name!r}: expected at most {_MOST_VALUES:,} values, found "
+            f"{len(value):,}; give fewer, or a range"
+        )
     return list(value)
 
 
@@ -165,11 +173,36 @@ def _number(
         present = [value for value in values if value is not None and value != ""]
         missing = missing and len(present) < len(values)
         ranges = [_range(one, condition, value) for value in present]
-        allowed = [(max(a, c), min(b, d)) for a, b in allowed for c, d in ranges]
-    meetings = [transform.meeting(low, high) for low, high in allowed if low <= high]
+        allowed = _common(allowed, _apart(ranges))
+    meetings = [transform.meeting(low, high) for low, high in allowed]
     if missing:
         meetings.append(transform.missing())
     return _union(one, meetings or [transform.meeting(math.inf, -math.inf)])
+
+
+def _common(some: Sequence[Stretch], others: Sequence[Stretch]) -> list[Stretch]:
+    """What two series of ranges, each apart and in order, have in common."""
+    found, i, j = [], 0, 0
+    while i < len(some) and j < len(others):
+        low, high = max(some[i][0], others[j][0]), min(some[i][1], others[j][1])
+        if low <= high:
+            found.append((low, high))
+        if some[i][1] < others[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found
+
+
+def _apart(ranges: Sequence[Stretch]) -> list[Stretch]:
+    """The same values as ranges that do not overlap, in order."""
+    found: list[Stretch] = []
+    for low, high in sorted(each for each in ranges if each[0] <= each[1]):
+        if found and low <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], high))
+        else:
+            found.append((low, high))
+    return found
 
 
 def _range(one: Conditioned, condition: Condition, value: object) -> Stretch:

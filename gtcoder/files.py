@@ -29,6 +29,8 @@ _S3_CONFIG = {
     "retries": {"mode": "standard", "max_attempts": 2},
     "connect_timeout": 10,
     "read_timeout": 30,
+    # Links signed the older way are refused by all regions but the oldest, and by other stores.
+    "signature_version": "s3v4",
 }
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -19,7 +19,7 @@ import typer
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError, GTCoderError
-from gtcoder.files import absolute
+from gtcoder.files import absolute, join, remove, write_bytes
 from serve.keys import VARIABLE, read_keys
 from serve.listener import STALLED_S
 from serve.settings import Settings, named
@@ -74,6 +74,7 @@ def serve_bundles(
         {
             "models": _models(bundles or [], name or []),
             "api_key_file": absolute(api_key_file) if api_key_file else None,
+            "require_keys": bool(keys),  # replicas elsewhere may not see this environment
             "batch_root": absolute(batch_root) if batch_root else None,
             "batching": batching,
             "limits": {"rows": max_rows},
@@ -83,6 +84,8 @@ def serve_bundles(
         }
     )
     _see_port_free(host, port)
+    if settings.batch_root:
+        _see_writable(settings.batch_root)
     _run(settings, host, port, address, keyed=bool(keys))
 
 
@@ -140,6 +143,10 @@ def _connect(address: str | None, settings: Settings) -> None:
         # Else Ray writes a token that all users can read to ~/.ray/auth_token.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    if address is None:  # bulk batches run `python`, which must be this one
+        os.environ["PATH"] = os.pathsep.join(
+            [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
+        )
     import ray
 
     local: dict[str, Any] = {
@@ -169,6 +176,15 @@ def _say(settings: Settings, host: str, port: int, *, keyed: bool) -> None:
     if settings.batch_root is None:
         print("there are no bulk batches; --batch-root DIR allows them")
     print("Ctrl-C stops it", flush=True)
+
+
+def _see_writable(root: str) -> None:
+    probe = join(root, f".started-{secrets.token_hex(4)}")
+    try:
+        write_bytes(probe, b"")
+        remove(probe)
+    except OSError as error:
+        raise ConfigError(f"--batch-root {root}: cannot write there ({error})") from error
 
 
 def _see_port_free(host: str, port: int) -> None:

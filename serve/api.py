@@ -1,6 +1,5 @@
 """The HTTP interface: routes, and what /docs says of them. All work is `Service`'s."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from gtcoder.files import is_local, signed_url
 from gtcoder.version import VERSION
 from serve.bodies import BodyLimit, CountedAnswers, Streamed
 from serve.formats import WRITERS, chosen
-from serve.problems import MEDIA_TYPE, ProblemError, handle_problems
+from serve.problems import MEDIA_TYPE, ProblemError, handle_problems, unauthorized
 from serve.schemas import (
     Batch,
     BatchList,
@@ -76,8 +75,7 @@ async def _admitted(
     authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Service:
     if not service.keys.admit(authorization):
-        detail = "expected the header `Authorization: Bearer KEY` with a key of this service"
-        raise ProblemError(401, "Unauthorized", detail)
+        raise unauthorized()
     return service
 
 
@@ -105,8 +103,12 @@ def make_app(service: Callable[[], Service] = _here) -> FastAPI:
     )
     app.state.service = service
     handle_problems(app)
-    app.add_middleware(BodyLimit, limit=lambda: service().settings.limits.body_bytes)
-    app.add_middleware(CountedAnswers, saw=lambda *seen: service().metrics.saw(*seen))
+    app.add_middleware(
+        BodyLimit,
+        limit=lambda: service().settings.limits.body_bytes,
+        admits=lambda authorization: service().keys.admit(authorization),
+    )
+    app.add_middleware(CountedAnswers, saw=lambda *seen: service().saw(*seen))
     _add_models(app)
     _add_batches(app)
     _describe(app)
@@ -179,15 +181,15 @@ def _add_batches(app: FastAPI) -> None:
 
     @app.get("/v1/batches", tags=["batches"], summary="All batches, the newest first")
     async def batches(service: Counted) -> BatchList:
-        return BatchList(batches=await asyncio.to_thread(service.batches.list))
+        return BatchList(batches=await service.on_batches(service.batches.list))
 
     @app.get("/v1/batches/{batch}", tags=["batches"], summary="How far a batch is")
     async def batch(batch: BatchId, service: Counted) -> Batch:
-        return await asyncio.to_thread(service.batches.show, batch)
+        return await service.on_batches(service.batches.show, batch)
 
     @app.delete("/v1/batches/{batch}", tags=["batches"], summary="Cancel a batch")
     async def cancel(batch: BatchId, service: Counted) -> Batch:
-        return await asyncio.to_thread(service.batches.cancel, batch)
+        return await service.on_batches(service.batches.cancel, batch)
 
     @app.get(
         "/v1/batches/{batch}/files/{name}",
@@ -204,10 +206,10 @@ def _add_batches(app: FastAPI) -> None:
     async def file(
         batch: BatchId, name: Annotated[str, Path(max_length=256)], service: Counted
     ) -> Response:
-        uri = await asyncio.to_thread(service.batches.file, batch, name)
+        uri = await service.on_batches(service.batches.file, batch, name)
         if is_local(uri):
             return FileResponse(uri, media_type="application/vnd.apache.parquet", filename=name)
-        return RedirectResponse(await asyncio.to_thread(signed_url, uri, _LINK_S), 307)
+        return RedirectResponse(await service.on_batches(signed_url, uri, _LINK_S), 307)
 
 
 class _Streaming(Response):

@@ -7,6 +7,7 @@ from these two and from the job, so a batch outlives the service, and a repeat g
 import json
 import re
 import shlex
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -30,6 +31,9 @@ _SHARD = re.compile(r"part-(\d+)-of-\d+\.parquet")
 _ID = re.compile(r"[0-9a-f]{24}")
 _STEP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _ACTIVE = ("queued", "running")
+_SUBMITTED_S = 60.0
+"""So long a batch without a job counts as queued: its job is being submitted."""
+_MOST_FILES = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,11 +56,20 @@ class Record:
     """Rows that were there when this attempt began."""
     cancelled: bool = False
     seed_given: bool = True
+    keyed: bool = True
+    """Whether a key was given, by which a repeat finds it."""
+    submitted_s: float = 0.0
+    """When this attempt began, in seconds since 1970; 0 if its job could not be submitted."""
 
     @property
     def job(self) -> str:
         """The Ray job of this attempt."""
         return f"gtcoder-{self.id}-{self.attempt}"
+
+    def conditions(self) -> list[str]:
+        """`where` as the command line takes it."""
+        where = self.where if self.where is not None else []
+        return list(where) if isinstance(where, list) else [json.dumps(where)]
 
     def asked(self) -> tuple[Any, ...]:
         """What makes two requests the same."""
@@ -65,10 +78,15 @@ class Record:
 
 
 class Batches:
-    """The batches below a root."""
+    """The batches below a root.
+
+    Several services may share a root: two starts with one key make the same record and the same
+    job, of which Ray takes one. Within one, starts and cancellations come one after another.
+    """
 
     def __init__(self, root: str, limits: Limits, jobs: Jobs) -> None:
         self._root, self._limits, self._jobs = absolute(root), limits, jobs
+        self._lock = threading.Lock()
 
     def start(self, model: Model, wanted: BatchWanted, key: str | None, seed: int) -> Batch:
         """Begin a batch, go on with one that stopped, or find the one a key has begun.
@@ -77,7 +95,16 @@ class Batches:
             ProblemError: too many run or this one is still being cancelled (503), the key or the
                 output belongs to another (409), or the output is not below the root (422).
         """
+        if -(-wanted.rows // wanted.rows_per_file) > _MOST_FILES:
+            least = -(-wanted.rows // _MOST_FILES)
+            raise invalid(
+                "rows_per_file", f"at most {_MOST_FILES:,} files: expected at least {least:,}"
+            )
         record = self._record(model, wanted, key, seed)
+        with self._lock:
+            return self._started(record)
+
+    def _started(self, record: Record) -> Batch:
         earlier = self._load(record.id)
         if earlier is not None:
             if earlier.asked() != record.asked():
@@ -92,8 +119,15 @@ class Batches:
             record = replace(earlier, attempt=earlier.attempt + 1, cancelled=False)
             record = replace(record, written_before=written)
         self._make_room(record)
+        record = replace(record, submitted_s=time.time())
         self._save(record)
-        self._jobs.submit(record.job, self._command(record), {"gtcoder_batch": record.id})
+        try:
+            self._jobs.submit(record.job, self._command(record), {"gtcoder_batch": record.id})
+        except ProblemError:
+            self._save(replace(record, submitted_s=0.0))
+            raise
+        if self._found(record.id).cancelled:  # meanwhile, by another service
+            self._jobs.stop(record.job)
         return self.show(record.id)
 
     def show(self, batch_id: str) -> Batch:
@@ -119,11 +153,12 @@ class Batches:
         Raises:
             ProblemError: there is none (404).
         """
-        record = self._found(batch_id)
-        if self.show(batch_id).state in _ACTIVE:
-            self._save(replace(record, cancelled=True))
-            self._jobs.stop(record.job)
-        return self.show(batch_id)
+        with self._lock:
+            record = self._found(batch_id)
+            if self.show(batch_id).state in _ACTIVE:
+                self._save(replace(record, cancelled=True))
+                self._jobs.stop(record.job)
+            return self.show(batch_id)
 
     def file(self, batch_id: str, name: str) -> str:
         """The URI of one of a batch's files.
@@ -155,6 +190,7 @@ class Batches:
             rows=wanted.rows,
             seed=seed,
             seed_given=wanted.seed is not None,
+            keyed=key is not None,
             where=wanted.where,
             output=self._below_root(output),
             rows_per_file=wanted.rows_per_file,
@@ -186,8 +222,6 @@ class Batches:
 
     def _command(self, record: Record) -> str:
         """The job's command line, of checked parts only."""
-        where = record.where if record.where is not None else []
-        texts = where if isinstance(where, list) else [json.dumps(where)]
         return shlex.join(
             [
                 *("python", "-m", "ray_jobs.cli", "generate", record.bundle),
@@ -197,7 +231,7 @@ class Batches:
                 f"--checksum={record.checksum}",
                 f"--out={self._folder(record)}",
                 f"--address={self._jobs.address}",
-                *(f"--where={text}" for text in texts),
+                *(f"--where={text}" for text in record.conditions()),
                 "--quiet",
             ]
         )
@@ -239,13 +273,19 @@ class Batches:
     def _progress(self, record: Record, job: Job | None, whole: bool) -> tuple[State, str | None]:
         if whole and self._is_ours(record):
             return "succeeded", None
-        again = "send the same request again, with its Idempotency-Key, to go on"
+        again = (
+            "send the same request again, with its Idempotency-Key, to go on"
+            if record.keyed
+            else "begin another; with an Idempotency-Key it could go on"
+        )
         if job is not None and job.is_active:
             return job.state, "it is being cancelled" if record.cancelled else None
         if record.cancelled:
             return "cancelled", f"it was cancelled; {again}"
+        if job is None and time.time() - record.submitted_s < _SUBMITTED_S:
+            return "queued", None
         if job is None:
-            return "failed", f"its job is gone, as its cluster was stopped; {again}"
+            return "failed", f"its job is gone, or could not be started; {again}"
         return "failed", f"{job.message}; {again}"
 
     def _is_ours(self, record: Record) -> bool:
@@ -254,6 +294,7 @@ class Batches:
             manifest = json.loads(read_bytes(join(self._folder(record), _MANIFEST)))
             same = {"bundle": record.checksum, "rows": record.rows, "seed": record.seed}
             same |= {"rows_per_file": record.rows_per_file}
+            same |= {"where": sorted(record.conditions())}
             return all(manifest[name] == value for name, value in same.items())
         except (OSError, ValueError, KeyError):
             return False

@@ -11,19 +11,24 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve.problems import ProblemError, full
+from serve.problems import ProblemError, full, unauthorized
 
 
 class BodyLimit:
-    """ASGI middleware that refuses larger bodies than allowed."""
+    """ASGI middleware that refuses larger bodies than allowed, and reads none of strangers."""
 
-    def __init__(self, app: ASGIApp, limit: Callable[[], int]) -> None:
-        self._app, self._limit = app, limit
+    def __init__(
+        self, app: ASGIApp, limit: Callable[[], int], admits: Callable[[str | None], bool]
+    ) -> None:
+        self._app, self._limit, self._admits = app, limit, admits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body first, up to the limit."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if scope["path"].startswith("/v1/") and not self._admits(_authorization(scope)):
+            await unauthorized().response()(scope, receive, send)
             return
         messages, size, most = [], 0, self._limit()
         while True:
@@ -45,6 +50,11 @@ class BodyLimit:
         await self._app(scope, replayed, send)
 
 
+def _authorization(scope: Scope) -> str | None:
+    found = next((v for k, v in scope["headers"] if k == b"authorization"), None)
+    return None if found is None else found.decode("latin-1")
+
+
 class CountedAnswers:
     """ASGI middleware that counts answers by model, call and status."""
 
@@ -57,8 +67,7 @@ class CountedAnswers:
         async def seen(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "name", "none")
-                known = message["status"] != 404  # a name that is none would be a series of its own
-                model = scope.get("path_params", {}).get("model", "") if known else ""
+                model = scope.get("path_params", {}).get("model", "")
                 self._saw(model, route, message["status"])
             await send(message)
 

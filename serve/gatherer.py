@@ -49,9 +49,7 @@ class Gatherer:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         line.waiting.append((request, future))
         if len(line.calls) < CALLS:
-            call = asyncio.create_task(self._work(line, ask))
-            line.calls.add(call)
-            call.add_done_callback(line.calls.discard)
+            line.calls.add(asyncio.create_task(self._work(line, ask)))
         try:
             return await future
         finally:
@@ -59,6 +57,13 @@ class Gatherer:
                 self._lines.pop(model_id, None)
 
     async def _work(self, line: _Line, ask: Ask) -> None:
+        """One call after another until nothing waits; who comes then starts a call again."""
+        try:
+            await self._asked(line, ask)
+        finally:  # at once: a callback would run only after others have seen this call as under way
+            line.calls.discard(asyncio.current_task())  # type: ignore[arg-type]
+
+    async def _asked(self, line: _Line, ask: Ask) -> None:
         while line.waiting:
             taken, line.waiting = line.waiting[:REQUESTS], line.waiting[REQUESTS:]
             wanted = [(request, future) for request, future in taken if not future.done()]

@@ -13,6 +13,7 @@ from serve.problems import full
 _SUBMIT_S = 30.0
 _STOP_S = 15.0
 """Longer than Ray waits after SIGTERM before it kills (3 s)."""
+_DEAF = "the cluster's job server does not answer"
 _BUSY = (
     "the cluster takes no jobs at the moment (another Ray on the same machine may hold the port of "
     "Ray's job agent, 52365)"
@@ -57,11 +58,17 @@ class Jobs:
                 time.sleep(1)
 
     def find(self, job_id: str) -> Job | None:
-        """The job of an id, if the cluster knows it."""
+        """The job of an id, if the cluster knows it.
+
+        Raises:
+            ProblemError: the cluster does not answer (503).
+        """
         try:
             details = self._client.get_job_info(job_id)
-        except RuntimeError:
-            return None
+        except (RuntimeError, ConnectionError) as error:
+            if "status code 404" in str(error):
+                return None
+            raise full(_DEAF, 5) from error
         started = details.start_time / 1000 if details.start_time else None
         match details.status:
             case JobStatus.PENDING:
@@ -73,12 +80,19 @@ class Jobs:
         return Job("failed", _reason(details.message or "its job failed"), started)
 
     def stop(self, job_id: str) -> bool:
-        """Stop a job and wait for its end; whether it has ended."""
+        """Stop a job and wait for its end; whether it has ended.
+
+        Raises:
+            ProblemError: the cluster does not answer (503).
+        """
         until = time.monotonic() + _STOP_S
         while (job := self.find(job_id)) is not None and job.is_active:
             if time.monotonic() > until:
                 return False
-            self._client.stop_job(job_id)
+            try:
+                self._client.stop_job(job_id)
+            except (RuntimeError, ConnectionError) as error:
+                raise full(_DEAF, 5) from error
             time.sleep(0.2)
         return True
 
@@ -95,6 +109,6 @@ class Jobs:
 
 
 def _reason(message: str) -> str:
-    """The line of the command that says what went wrong, or the first of all."""
+    """The line of the command that says what went wrong, or the last of all."""
     said = re.findall(r"^error: (.*)$", message, re.M)
-    return said[-1] if said else message.strip().splitlines()[0]
+    return said[-1] if said else message.strip().splitlines()[-1]

@@ -54,6 +54,12 @@ def full(what: str, retry_after_s: int) -> ProblemError:
     )
 
 
+def unauthorized() -> ProblemError:
+    """A request without one of the keys."""
+    detail = "expected the header `Authorization: Bearer KEY` with a key of this service"
+    return ProblemError(401, "Unauthorized", detail)
+
+
 def refused(error: GTCoderError, field: str) -> ProblemError:
     """What the library found wrong with a request."""
     return invalid("where" if isinstance(error, ConditionError) else field, str(error))
@@ -84,11 +90,25 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OSError, _storage)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ProblemError)
     return error.response()
+
+
+async def _storage(request: Request, error: Exception) -> JSONResponse:
+    detail = " ".join(str(error).split()) or type(error).__name__
+    return problem(503, "Storage fails", detail, headers={"Retry-After": "10"})
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    detail = "something that should not happen; the service's log says more"
+    if isinstance(error, GTCoderError):
+        detail = str(error)
+    return problem(500, "Internal error", detail)
 
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:

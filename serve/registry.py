@@ -6,15 +6,18 @@ that is replaced in place is found without a restart; the one before serves unti
 
 import asyncio
 import json
+import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import cast
 
 from gtcoder.bundle import INDEX, Bundle
 from gtcoder.errors import BundleError, GTCoderError
 from gtcoder.files import join, read_bytes
 from serve.problems import ProblemError
 
+_NEVER = -math.inf
 _KEPT = 32
 """Bundles that an ingress replica remembers."""
 
@@ -39,7 +42,7 @@ class Registry:
     def __init__(self, models: dict[str, str], check_s: float) -> None:
         self.models, self._check_s = models, check_s
         self._found: OrderedDict[str, tuple[float, Model]] = OrderedDict()
-        self._lock = asyncio.Lock()
+        self._looking: dict[tuple[str, str], asyncio.Task[Model]] = {}
 
     async def find(self, name: str) -> Model:
         """The model of a name.
@@ -51,20 +54,26 @@ class Registry:
         if uri is None:
             known = ", ".join(sorted(self.models)) or "none"
             raise ProblemError(404, "Unknown model", f"no model {name!r}; there are: {known}")
-        known_at, model = self._found.get(name, (0.0, None))
-        if model and model.uri == uri and time.monotonic() - known_at < self._check_s:
-            return model
-        async with self._lock:
-            return await self._refreshed(name, uri)
+        known_at, model = self._found.get(name, (_NEVER, None))
+        here = model is not None and model.uri == uri
+        if here and time.monotonic() - known_at < self._check_s:
+            return cast(Model, model)
+        if (name, uri) not in self._looking:
+            look = asyncio.create_task(self._refreshed(name, uri))
+            self._looking[name, uri] = look
+            look.add_done_callback(lambda _: self._looking.pop((name, uri), None))
+        if here and known_at > _NEVER:  # storage may be slow, and this one is fine meanwhile
+            return cast(Model, model)
+        return await asyncio.shield(self._looking[name, uri])
 
-    def forget(self, name: str) -> None:
-        """Look at a bundle again when it is next asked for."""
-        self._found.pop(name, None)
+    def doubt(self, name: str) -> None:
+        """Wait for another look at a bundle when it is next asked for."""
+        _, model = self._found.get(name, (_NEVER, None))
+        if model is not None:
+            self._found[name] = (_NEVER, model)
 
     async def _refreshed(self, name: str, uri: str) -> Model:
-        known_at, model = self._found.get(name, (0.0, None))
-        if model and model.uri == uri and time.monotonic() - known_at < self._check_s:
-            return model  # someone else has looked meanwhile
+        _, model = self._found.get(name, (_NEVER, None))
         try:
             if model is None or model.uri != uri or await _changed(model):
                 model = Model(name, uri, await asyncio.to_thread(Bundle.load, uri))

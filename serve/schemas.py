@@ -69,7 +69,9 @@ class BatchWanted(Asked):
         description="Folder below the batch root; the batch's id when left out.",
         max_length=512,
     )
-    rows_per_file: int = Field(250_000, description="Rows of every file but the last.", ge=1)
+    rows_per_file: int = Field(
+        250_000, description="Rows of every file but the last.", ge=1, le=5_000_000
+    )
 
 
 class ModelName(BaseModel):

@@ -4,7 +4,9 @@ import asyncio
 import io
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing, contextmanager
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from ray.exceptions import RayActorError, RayTaskError
@@ -52,6 +54,8 @@ class Service:
         self._at_work = 0
         root = settings.batch_root
         self._batches = Batches(root, limits, Jobs()) if root else None
+        # Of their own: they wait for storage and jobs, and samples need the loop's few threads.
+        self._batch_threads = ThreadPoolExecutor(8, "batches")
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -67,6 +71,15 @@ class Service:
             yield
         finally:
             self._at_work -= 1
+
+    def saw(self, model: str, call: str, status: int) -> None:
+        """Count an answer; a name that no model has would be a series of its own."""
+        self.metrics.saw(model if model in self.registry.models else "", call, status)
+
+    async def on_batches(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do what waits for storage or jobs beside everything else."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._batch_threads, work, *arguments)
 
     @property
     def batches(self) -> Batches:
@@ -96,16 +109,21 @@ class Service:
         self, name: str, wanted: Sample, accept: str | None
     ) -> tuple[bytes | Streamed, dict[str, str]]:
         """Rows now: the body, or what streams it, and its headers."""
-        model = await self.registry.find(name)
-        request = self._request(model, wanted, accept)
+        seed = wanted.seed if wanted.seed is not None else secrets.randbelow(_SEEDS)
+        return await self._tried(name, lambda model: self._sampled(model, wanted, seed, accept))
+
+    async def _sampled(
+        self, model: Model, wanted: Sample, seed: int, accept: str | None
+    ) -> tuple[bytes | Streamed, dict[str, str]]:
+        request = self._request(model, wanted, seed, accept)
         headers = {
             "Content-Type": request.media_type,
             "GTCoder-Seed": str(request.seed),
             "GTCoder-Checksum": model.bundle.checksum,
         }
         if request.rows <= BLOCK_ROWS:
-            return await self._tried(name, lambda one: self._small(one, request)), headers
-        return await self._streamed(name, request, headers), headers
+            return await self._small(model, request), headers
+        return await self._streamed(model, request, headers), headers
 
     async def explain(self, name: str, rows: list[dict[str, Any]] | None) -> dict[str, Any]:
         """The explanation of a model, or of given rows."""
@@ -137,10 +155,12 @@ class Service:
         self._constrain(model, wanted.where)
         if wanted.rows > self.settings.limits.batch_rows:
             raise invalid("rows", f"expected at most {self.settings.limits.batch_rows:,}")
-        seed = wanted.seed if wanted.seed is not None else secrets.randbelow(_SEEDS)
-        return await asyncio.to_thread(batches.start, model, wanted, key, seed)
+        seed = wanted.seed if wanted.seed is not None else _seed_of(key)
+        return await self.on_batches(batches.start, model, wanted, key, seed)
 
-    def _request(self, model: Model, wanted: Sample, accept: str | None) -> SampleRequest:
+    def _request(
+        self, model: Model, wanted: Sample, seed: int, accept: str | None
+    ) -> SampleRequest:
         most = self.settings.limits.rows
         if wanted.rows > most:
             raise invalid(
@@ -155,7 +175,7 @@ class Service:
             )
         return SampleRequest(
             rows=wanted.rows,
-            seed=wanted.seed if wanted.seed is not None else secrets.randbelow(_SEEDS),
+            seed=seed,
             where=self._constrain(model, wanted.where),
             columns=_columns(model, wanted.columns),
             media_type=media_type,
@@ -177,12 +197,12 @@ class Service:
         return await gatherer.answer(model.id, request, handle.sample.remote)
 
     async def _streamed(
-        self, name: str, request: SampleRequest, headers: dict[str, str]
+        self, model: Model, request: SampleRequest, headers: dict[str, str]
     ) -> Streamed:
         """A stream whose first piece is there, and whose room is reserved."""
         stack = AsyncExitStack()
         try:
-            chunks, first = await self._tried(name, lambda one: self._first(one, request))
+            chunks, first = await self._first(model, request)
             await stack.enter_async_context(aclosing(chunks))
             size = int(len(first) * request.rows / min(request.rows, BLOCK_ROWS))
             most = self.settings.limits.response_bytes
@@ -220,11 +240,17 @@ class Service:
                     detail = "the replica at work died; try again"
                     raise ProblemError(503, "Replica died", detail, retry_after_s=1) from error
                 await asyncio.sleep(0.5)
-            except GTCoderError as error:  # from a replica it is a RayTaskError as well
-                if not isinstance(error, BundleError) or not left:
-                    cause = error.cause if isinstance(error, RayTaskError) else error
-                    raise refused(cause, "body") from error
-                self.registry.forget(name)
+            except BundleError as error:  # from a replica it is a RayTaskError as well
+                if not left:
+                    detail = f"the bundle of {name!r} is being replaced; try again"
+                    raise ProblemError(
+                        503, "Bundle is being replaced", detail, retry_after_s=1
+                    ) from error
+                await asyncio.sleep(0.5)
+                self.registry.doubt(name)
+            except GTCoderError as error:
+                cause = error.cause if isinstance(error, RayTaskError) else error
+                raise refused(cause, "body") from error
         raise AssertionError("each try returns or raises")
 
 
@@ -250,6 +276,13 @@ async def _joined(first: bytes, chunks: _Chunks) -> AsyncIterator[bytes]:
     yield first
     async for chunk in chunks:
         yield chunk
+
+
+def _seed_of(key: str | None) -> int:
+    """A batch's seed where none is given: two starts with one key must mean the same rows."""
+    if key is None:
+        return secrets.randbelow(_SEEDS)
+    return int(sha256(f"seed {key}".encode()).hexdigest(), 16) % _SEEDS
 
 
 def _columns(model: Model, names: list[str] | None) -> tuple[str, ...] | None:

@@ -219,6 +219,7 @@ ERRORS = [
     ("sex>=Male", "column 'sex': expected sex=CATEGORY, as values of kind categorical have no"),
     ({"sex": ("Female", "Male")}, "column 'sex': expected sex=CATEGORY"),
     ({"sex": None}, r"column 'sex': expected something seen in training \(.*; never missing\)"),
+    ({"sex": ["Male"] * 1_001}, "column 'sex': expected at most 1,000 values, found 1,001"),
     ({"sex": []}, "column 'sex': expected at least one value, found none"),
     ("flag=maybe", r"column 'flag': expected a category seen in training \(False, True\)"),
     ("level=9", r"column 'level': expected a category seen in training \(.*\); found '9'"),
@@ -250,6 +251,19 @@ def test_errors_name_the_column_and_what_is_known(where, message):
     with pytest.raises(ConditionError, match=message) as caught:
         CODEC.constrain([where] if isinstance(where, str) else where)
     assert "\n" not in str(caught.value)
+
+
+def test_many_conditions_on_one_column_cost_no_more_than_their_number():
+    once, often = (CODEC.constrain(['{"age": [40, 41, 60]}'] * n)[0] for n in (1, 60))
+    for name in ("weights", "low", "high"):
+        assert (getattr(once, name) == getattr(often, name)).all()
+
+
+def test_ranges_that_overlap_are_one():
+    whole = CODEC.constrain({"age": (30, 50)})[0]
+    parts = CODEC.constrain({"age": [(30, 44), (41, 50), (35, 42)]})[0]
+    for name in ("weights", "low", "high"):
+        assert (getattr(whole, name) == getattr(parts, name)).all()
 
 
 def test_at_most_ten_categories_are_named_the_nearest_first():

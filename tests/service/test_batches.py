@@ -1,6 +1,7 @@
 """Bulk batches: jobs on the cluster that write below one root, and what survives."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pyarrow as pa
@@ -98,6 +99,47 @@ def test_only_so_many_batches_at_once(http):
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
     for batch in begun:
         assert http.delete(f"/v1/batches/{batch['id']}").json()["state"] == "cancelled"
+
+
+def test_rows_of_other_conditions_are_not_taken_for_its_own(http, ended):
+    wanted = {"rows": 50, "seed": 1, "output": "claims/c"}
+    red = ended(http.post(START, json={**wanted, "where": ["colour=red"]}).json())
+    assert red["state"] == "succeeded", red
+    green = ended(http.post(START, json={**wanted, "where": ["colour=green"]}).json())
+    assert green["state"] == "failed"
+    assert "rows of another request (its where differ)" in green["message"]
+    assert "with an Idempotency-Key it could" in green["message"]
+
+
+def test_two_services_that_start_one_batch_at_once_make_one_job(
+    ray_session, dashboard_url, bundle_path, tmp_path
+):
+    model = Model("claims", bundle_path, Bundle.load(bundle_path))
+    services = [Batches(str(tmp_path), Limits(), Jobs()) for _ in range(2)]
+    wanted = BatchWanted(rows=4_000_000)
+    with ThreadPoolExecutor() as pool:
+        started = list(pool.map(lambda one: one.start(model, wanted, "key", seed=3), services))
+    assert len({batch.id for batch in started}) == 1
+    jobs = JobSubmissionClient(dashboard_url).list_jobs()
+    assert [one.metadata.get("gtcoder_batch") for one in jobs].count(started[0].id) == 1
+    assert services[0].cancel(started[0].id).state == "cancelled"
+    assert services[1].show(started[0].id).state == "cancelled"
+
+
+def test_a_damaged_record_is_a_problem_that_names_it(http, batch_root):
+    batch_id = "0" * 24
+    (batch_root / ".batches").mkdir(exist_ok=True)
+    (batch_root / ".batches" / f"{batch_id}.json").write_text("{")
+    answer = http.get(f"/v1/batches/{batch_id}")
+    (batch_root / ".batches" / f"{batch_id}.json").unlink()
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert batch_id in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("rows", "rows_per_file"), [(10**9, 1), (10, 10**8)])
+def test_files_are_neither_too_many_nor_too_large(http, rows, rows_per_file):
+    answer = http.post(START, json={"rows": rows, "rows_per_file": rows_per_file})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "rows_per_file")
 
 
 def test_a_batch_may_lie_on_s3(ray_session, s3, bundle_path, wait_until):

@@ -39,7 +39,10 @@ def test_explanations(client):
 
 
 def test_a_batch_is_waited_for_and_read(client, capsys):
-    batch = client.start_batch("claims", 900, seed=2, where=["colour=green"], rows_per_file=500)
+    wanted = {"n": 900, "seed": 2, "where": ["colour=green"], "rows_per_file": 500}
+    batch = client.start_batch("claims", **wanted)
+    again = client.start_batch("claims", **wanted, idempotency_key=batch.idempotency_key)
+    assert again.id == batch.id
     state = batch.wait(progress=True, timeout_s=90)
     assert state["rows_written"] == 900
     tables = [client.batch(batch.id).download(file["name"]) for file in state["files"]]

@@ -1,6 +1,7 @@
 """Every call over real HTTP: what it gives, in every format, and what it refuses."""
 
 import io
+import socket
 import threading
 
 import httpx
@@ -188,6 +189,15 @@ def test_other_things_that_cannot_be(http, sample):
     costly = sample(rows=200_000, accept="application/json")
     assert costly.status_code == 422
     assert "about" in costly.json()["detail"]
+
+
+def test_a_body_is_not_waited_for_without_the_key(url):
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        client.sendall(
+            b"POST /v1/models/claims/sample HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n"
+        )
+        assert client.recv(1_000).startswith(b"HTTP/1.1 401")
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}])
