@@ -28,6 +28,7 @@ from gtcoder.files import (
     explained,
     is_local,
     join,
+    list_files,
     read_bytes,
     remove,
     sync_folder,
@@ -185,6 +186,8 @@ def check_target(uri: Uri, *, overwrite: bool) -> None:
     try:
         there = exists(uri) and (not is_local(uri) or not _is_empty(Path(absolute(uri))))
         is_bundle = there and exists(join(uri, INDEX))
+        if there and not is_bundle and not is_local(uri):
+            there = not set(list_files(uri)) <= set(FILES)  # an upload that broke off is nothing
     except OSError as error:
         raise OutputError(str(error)) from error
     if there and not is_bundle:

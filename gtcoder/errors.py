@@ -16,6 +16,14 @@ class TableError(GTCoderError, ValueError):
     """A table cannot be found, read, or does not hold together."""
 
 
+class UnreachableError(TableError):
+    """A file of a table is not there, not allowed, or its storage does not answer."""
+
+
+class StorageError(GTCoderError, OSError):
+    """An object store does not answer as expected."""
+
+
 class ConditionError(GTCoderError, ValueError):
     """A condition names something the bundle does not know."""
 

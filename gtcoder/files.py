@@ -19,6 +19,8 @@ import fsspec
 from botocore.exceptions import BotoCoreError, ClientError
 from fsspec.implementations.local import LocalFileSystem
 
+from gtcoder.errors import StorageError
+
 LEFTOVER = ".tmp"
 """Ending of a file or folder that was being written; such a name also starts with a dot."""
 
@@ -157,11 +159,11 @@ def remove(uri: Uri) -> None:
             filesystem.rm(files)
 
 
-def remove_leftovers(folder: Uri) -> None:
-    """Remove what a killed process left half-written directly in a folder."""
+def remove_leftovers(folder: Uri, begins: tuple[str, ...] = (".",)) -> None:
+    """Remove what a killed process left half-written directly in a folder, of names so begun."""
     for name in list_files(folder):
         first = name.split("/")[0]
-        if first.startswith(".") and first.endswith(LEFTOVER):
+        if first.startswith(begins) and first.endswith(LEFTOVER):
             remove(join(folder, first))
 
 
@@ -194,7 +196,7 @@ def explained(uri: Uri) -> Iterator[None]:
     except FileExistsError as error:
         raise FileExistsError(f"{uri}: a file is in the way of a folder") from error
     except (BotoCoreError, ClientError) as error:
-        raise OSError(
+        raise StorageError(
             f"{uri}: the object store did not answer as expected; check AWS_ENDPOINT_URL and "
             f"the credentials ({_line(error)})"
         ) from error

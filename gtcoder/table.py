@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gtcoder.delimited import read_csv, settle
-from gtcoder.errors import TableError
+from gtcoder.errors import StorageError, TableError, UnreachableError
 from gtcoder.files import Uri, explained, open_read
 from gtcoder.partitions import Format, TableFile, find_files, partition_schema, partition_value
 from gtcoder.unify import misfits, unify
@@ -200,8 +200,8 @@ def readable(path: str, form: Format) -> Iterator[None]:
     try:
         with explained(path):
             yield
-    except (FileNotFoundError, PermissionError) as error:
-        raise TableError(str(error)) from error
+    except (FileNotFoundError, PermissionError, StorageError) as error:
+        raise UnreachableError(str(error)) from error
     except (pa.ArrowException, OSError) as error:
         said = str(error).removeprefix(f"{path}: ").strip() or type(error).__name__
         raise TableError(
@@ -210,9 +210,12 @@ def readable(path: str, form: Format) -> Iterator[None]:
 
 
 def _footer_or_error(path: str, form: Format) -> Footer | TableError:
+    """What a file says of itself, or what is wrong with it; a deaf store is no bad file."""
     try:
         return _footer(path, form)
     except TableError as error:
+        if isinstance(error.__cause__, StorageError):
+            raise
         return error
 
 

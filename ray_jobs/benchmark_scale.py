@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Self
 
 from gtcoder.bundle import Bundle
-from gtcoder.errors import GTCoderError, OutputError
-from gtcoder.files import absolute, write_bytes
+from gtcoder.errors import ConfigError, GTCoderError, OutputError
+from gtcoder.files import absolute, is_local, write_bytes
 from ray_jobs.cluster import connected
 from ray_jobs.generate import GenerateRequest, run_generation
 from ray_jobs.progress import Reporter, counted
@@ -76,6 +76,8 @@ def benchmark_scale(
 
     A measurement that is there is not made again, so a benchmark that was stopped goes on.
     """
+    if not is_local(folder):
+        raise ConfigError(f"--out {folder}: expected a folder of this machine, for its tables")
     place = Path(absolute(folder))
     place.mkdir(parents=True, exist_ok=True)
     _same_as_before(place, bundle, train_s)

@@ -183,26 +183,38 @@ def wait_for(cluster: Cluster, each: Mapping[str, float], count: int) -> Cluster
     """
     if count < 1:
         raise ConfigError(f"--num-workers must be at least 1, not {count}")
-    deadline = time.monotonic() + (0 if cluster.local else WAIT_S)
-    asked = False
+    if _has_room(cluster, each, count):
+        return cluster
+    if cluster.local:
+        raise _too_small(cluster, each, count)
+    from ray.autoscaler.sdk import request_resources
+
+    request_resources(bundles=[dict(each)] * count)
+    try:
+        return _grown(cluster, each, count)
+    finally:  # else the machines would be kept, and paid for, when all work is done
+        request_resources(bundles=[])
+
+
+def _grown(cluster: Cluster, each: Mapping[str, float], count: int) -> Cluster:
+    deadline = time.monotonic() + WAIT_S
     while not _has_room(cluster, each, count):
         if time.monotonic() >= deadline:
-            needed = " and ".join(counted(count, kind) for kind in each)
-            raise ConfigError(
-                f"{counted(count, 'worker')} cannot run without {needed}; the cluster has "
-                f"{counted(cluster.cpus, 'CPU')} and {counted(cluster.gpus, 'GPU')}; lower "
-                "--num-workers"
-                + (", or leave --use-gpu out" if "GPU" in each else "")
-                + ("" if cluster.local else ", or add machines")
-            )
-        if not asked:
-            from ray.autoscaler.sdk import request_resources
-
-            request_resources(bundles=[dict(each)] * count)
-            asked = True
+            raise _too_small(cluster, each, count)
         time.sleep(2)
         cluster = _cluster(local=cluster.local)
     return cluster
+
+
+def _too_small(cluster: Cluster, each: Mapping[str, float], count: int) -> ConfigError:
+    needed = " and ".join(counted(count, kind) for kind in each)
+    return ConfigError(
+        f"{counted(count, 'worker')} cannot run without {needed}; the cluster has "
+        f"{counted(cluster.cpus, 'CPU')} and {counted(cluster.gpus, 'GPU')}; lower "
+        "--num-workers"
+        + (", or leave --use-gpu out" if "GPU" in each else "")
+        + ("" if cluster.local else ", or add machines")
+    )
 
 
 def _has_room(cluster: Cluster, each: Mapping[str, float], count: int) -> bool:

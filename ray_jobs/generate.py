@@ -32,6 +32,7 @@ from ray_jobs.shards import Shard, ShardWriter, Stream, is_written
 
 MANIFEST = "_manifest.json"
 _REQUEST = "_request.json"
+_DRAFTS = (".part-", f".{_REQUEST}", f".{MANIFEST}")
 _SHARD_NAME = re.compile(r"part-\d+-of-\d+\.parquet")
 _LEAST_ROWS, _MOST_ROWS, _FILES = 50_000, 1_000_000, 8
 """By default about 8 files, none under 50,000 rows, but of at most 1,000,000 rows each."""
@@ -108,7 +109,9 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
     if todo:
         _write(request, stream, todo, reporter)
     files = [{"name": shard.name, "rows": shard.rows} for shard in shards]
-    remove_leftovers(out)  # of machines that were lost meanwhile
+    remove_leftovers(out, _DRAFTS)  # of machines that were lost meanwhile
+    if todo:
+        see_whole(out, identity, shards)
     write_bytes(join(out, MANIFEST), _json(identity | {"files": files}))
     remove(join(out, _REQUEST))
     rows, seconds = sum(shard.rows for shard in todo), reporter.seconds.get("generate", 0.0)
@@ -133,10 +136,10 @@ def _claimed(
         OutputError: other files are there, or those of another request and `overwrite` is not set.
     """
     try:
-        remove_leftovers(out)
-        names: Mapping[str, int] = list_files(out)
+        names = {name for name in list_files(out) if not name.startswith(_DRAFTS)}
         if names:
             names = _ours(out, names, identity, overwrite=overwrite)
+        remove_leftovers(out, _DRAFTS)
         with ThreadPoolExecutor(16) as pool:
             written = list(pool.map(lambda s: s.name in names and is_written(s, stream), shards))
         todo = [shard for shard, done in zip(shards, written, strict=True) if not done]
@@ -148,9 +151,7 @@ def _claimed(
     return todo
 
 
-def _ours(
-    out: str, names: Mapping[str, int], identity: Mapping[str, Any], *, overwrite: bool
-) -> Mapping[str, int]:
+def _ours(out: str, names: set[str], identity: Mapping[str, Any], *, overwrite: bool) -> set[str]:
     """The names in the folder that may stay there."""
     index = next((name for name in (_REQUEST, MANIFEST) if name in names), None)
     if index is None:
@@ -164,15 +165,38 @@ def _ours(
         raise OutputError(f"{join(out, index)} is damaged; choose another --out") from error
     if not odd:
         return names
-    if not overwrite and any(_SHARD_NAME.fullmatch(name) for name in names):
+    if not overwrite:
         raise OutputError(
-            f"{out} holds rows of another request (its {', '.join(odd)} differ); choose another "
-            "--out, or add --overwrite to replace them"
+            f"{out} holds rows of another request (its {', '.join(odd)} differ), written or being "
+            "written; choose another --out, or add --overwrite to replace them"
         )
-    for name in names:
-        if name in (_REQUEST, MANIFEST) or _SHARD_NAME.fullmatch(name):
-            remove(join(out, name))
-    return {}
+    # In an order that leaves something to go on from wherever it stops.
+    write_bytes(join(out, _REQUEST), _json({key: earlier[key] for key in identity}))
+    remove(join(out, MANIFEST))
+    for name in filter(_SHARD_NAME.fullmatch, names):
+        remove(join(out, name))
+    return set()
+
+
+def see_whole(out: str, identity: Mapping[str, Any], shards: Sequence[Shard]) -> None:
+    """See that the files are where this process looks, and that nobody else took the folder.
+
+    Raises:
+        OutputError: they are not, or somebody did.
+    """
+    names = list_files(out)
+    missing = next((shard.name for shard in shards if shard.name not in names), None)
+    if missing is not None:
+        raise OutputError(
+            f"{out} lacks {missing}, which a worker wrote; give --out a place that all machines "
+            "share, such as s3://"
+        )
+    try:
+        ours = json.loads(read_bytes(join(out, _REQUEST))) == identity
+    except FileNotFoundError:
+        ours = False
+    if not ours:
+        raise OutputError(f"{out} was taken over by another request; choose another --out")
 
 
 def _shards(request: GenerateRequest, out: str) -> list[Shard]:

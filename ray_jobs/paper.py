@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from gtcoder.datasets import DATASETS, load
 from gtcoder.errors import ConfigError
+from gtcoder.files import is_local
 from gtcoder.simulated import SIMULATED
 from ray_jobs.cluster import connected, first_line, wait_for
 from ray_jobs.experiment import Experiment, run_experiment
@@ -79,6 +80,10 @@ def run_paper(request: PaperRequest, reporter: Reporter) -> None:
     Raises:
         GTCoderError: what the user can mend, in one line.
     """
+    if not is_local(request.out):
+        raise ConfigError(
+            f"--out {request.out}: results are added line by line; give a folder of this machine"
+        )
     folder = Path(request.out).absolute()
     results = Results.open(folder, request.epochs)
     wanted = request.experiments()

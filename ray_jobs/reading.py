@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from gtcoder.codec import Codec
 from gtcoder.encoded import concat, write_manifest, write_part
-from gtcoder.errors import OutputError, TableError
+from gtcoder.errors import OutputError, TableError, UnreachableError
 from gtcoder.files import join, read_bytes, write_bytes
 from gtcoder.layout import Encoded
 from gtcoder.schema import Schema
@@ -131,7 +131,7 @@ def _sketch(table: Table, pieces: Sequence[Piece], columns: Sequence[str], skip:
                 sketch = TableSketch.of(batch)
                 merged = sketch if merged is None else merged.merge(sketch)
         except TableError as error:
-            if not skip:
+            if not skip or isinstance(error, UnreachableError):  # it was there a moment ago
                 raise
             bad[table.files[part.file].path] = str(error)
     return pickle.dumps((merged, bad))

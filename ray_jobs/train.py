@@ -103,10 +103,11 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
     with ExitStack() as stack:
         with reporter.stage("start"):
             cluster = stack.enter_context(connected(request.address))
-            if not request.use_gpu:
-                wait_for(cluster, {"CPU": 1}, request.num_workers or 1)
-            elif cluster.local:  # elsewhere GPUs are asked for when the rows are encoded
+            if request.use_gpu and cluster.local:
                 wait_for(cluster, {"GPU": 1}, request.num_workers or 1)
+            else:  # elsewhere GPUs are asked for when the rows are encoded
+                fewest = 1 if request.use_gpu else request.num_workers or 1
+                cluster = wait_for(cluster, {"CPU": 1}, fewest)
             wait_free(cluster, "CPU", 1, reporter)
         table, codec = _read(table, request, run, resumed, cluster, reporter)
         config = _encoded(table, codec, run, request, cluster, reporter)

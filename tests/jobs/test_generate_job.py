@@ -12,7 +12,8 @@ from gtcoder.bundle import Bundle
 from gtcoder.errors import ConditionError, ConfigError, OutputError
 from gtcoder.files import beside, list_files
 from gtcoder.sample import Sampler
-from ray_jobs.generate import MANIFEST, GenerateRequest, run_generation
+from ray_jobs.generate import MANIFEST, GenerateRequest, run_generation, see_whole
+from ray_jobs.shards import Shard
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -129,22 +130,42 @@ def test_another_request_needs_overwrite(reference, request_of, tmp_path, report
     assert sorted(contents(out)) == [MANIFEST, "notes.txt", "part-00000-of-00001.parquet"]
 
 
-def test_a_request_that_wrote_nothing_is_no_obstacle(ray_session, request_of, tmp_path, reporter):
+def test_a_request_that_wrote_nothing_yet_is_not_overtaken(
+    ray_session, request_of, tmp_path, reporter
+):
     (tmp_path / "_request.json").write_text(json.dumps({"rows": 1}))
     with pytest.raises(OutputError, match="is damaged"):
         run_generation(request_of(tmp_path), reporter)
     earlier = dict.fromkeys(("bundle", "rows", "rows_per_file", "seed", "where"))
     (tmp_path / "_request.json").write_text(json.dumps(earlier))
-    run_generation(request_of(tmp_path, rows=10), reporter)
+    with pytest.raises(OutputError, match=r"another request \(its bundle, .* being written"):
+        run_generation(request_of(tmp_path, rows=10), reporter)
+    run_generation(request_of(tmp_path, rows=10, overwrite=True), reporter)
     assert sorted(contents(tmp_path)) == [MANIFEST, "part-00000-of-00001.parquet"]
+
+
+def test_files_that_are_not_where_they_should_be(tmp_path):
+    identity = {"rows": 2, "seed": 0}
+    shards = [Shard(str(tmp_path / f"part-{i}.parquet"), i, i + 1) for i in (0, 1)]
+    (tmp_path / "part-0.parquet").touch()
+    with pytest.raises(OutputError, match=r"lacks part-1.parquet, .* all machines share"):
+        see_whole(str(tmp_path), identity, shards)
+    (tmp_path / "part-1.parquet").touch()
+    (tmp_path / "_request.json").write_text(json.dumps(identity | {"seed": 1}))
+    with pytest.raises(OutputError, match="taken over by another request"):
+        see_whole(str(tmp_path), identity, shards)
+    (tmp_path / "_request.json").write_text(json.dumps(identity))
+    see_whole(str(tmp_path), identity, shards)
 
 
 def test_foreign_files_are_left_alone(request_of, tmp_path, reporter):
     (tmp_path / "thesis.parquet").touch()
+    draft = beside(tmp_path / "thesis")
+    draft.touch()
     for overwrite in (False, True):
         with pytest.raises(OutputError, match="holds files that gtcoder generate did not write"):
             run_generation(request_of(tmp_path, overwrite=overwrite), reporter)
-    assert list_files(tmp_path) == {"thesis.parquet": 0}
+    assert list_files(tmp_path) == {draft.name: 0, "thesis.parquet": 0}
 
 
 def test_a_condition_the_bundle_cannot_meet(request_of, tmp_path, reporter):

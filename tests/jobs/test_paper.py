@@ -99,6 +99,11 @@ def test_odd_requests(options, said):
         PaperRequest(out="x", **options)
 
 
+def test_results_are_kept_on_this_machine(reporter):
+    with pytest.raises(ConfigError, match=r"--out s3://bucket/paper: .* a folder of this machine"):
+        run_paper(PaperRequest(out="s3://bucket/paper"), reporter)
+
+
 def test_a_failure_is_tried_again_and_a_cut_line_is_not_a_result(tmp_path):
     results = Results.open(tmp_path, 5)
     one, other = Experiment("sonar", "tvae", 0), Experiment("sonar", "ctgan", 0)

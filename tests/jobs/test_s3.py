@@ -131,6 +131,17 @@ def test_what_is_not_there_is_one_clear_line(s3):
         Bundle.load("s3://nobucket/b")
 
 
+def test_a_bundle_whose_upload_broke_off_is_written_again(s3, bundle_path):
+    bundle, place = Bundle.load(bundle_path), f"{s3}/broken/b"
+    write_bytes(f"{place}/schema.json", b"{}")
+    bundle.save(place)
+    assert Bundle.load(place).checksum == bundle.checksum
+    write_bytes(f"{s3}/foreign/schema.json", b"{}")
+    write_bytes(f"{s3}/foreign/thesis.txt", b"")
+    with pytest.raises(OutputError, match="exists and is not a bundle"):
+        bundle.save(f"{s3}/foreign", overwrite=True)
+
+
 def test_wrong_keys_are_one_clear_line(s3, monkeypatch):
     import s3fs
 
