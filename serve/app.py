@@ -79,7 +79,7 @@ def build(args: Settings) -> Application:
         name="Ingress",
         ray_actor_options={"num_cpus": 0},
         max_ongoing_requests=2 * queue,  # its own limit answers first, with a problem
-        max_queued_requests=queue,
+        max_queued_requests=4 * queue,
         backpressure_config={"status_code": 503, "retry_after_s": args.limits.retry_after_s},
         **shared,
     )
