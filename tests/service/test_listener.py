@@ -105,6 +105,7 @@ def descendant(pid, name):
     return found
 
 
+@pytest.mark.slow
 def test_a_service_whose_ingress_is_killed_answers_again(at, bundle_path):
     command = [sys.executable, "-m", "serve", f"--name=claims={bundle_path}", f"--port={at.port}"]
     url = f"http://{at.host}:{at.port}"
