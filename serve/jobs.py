@@ -11,8 +11,10 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 from serve.problems import full
 
 _SUBMIT_S = 30.0
-_STOP_S = 15.0
+_STOP_S = 20.0
 """Longer than Ray waits after SIGTERM before it kills (3 s)."""
+_YOUNG_S = 3.0
+"""A job stopped within its first moments can leave its process behind, which Ray then forgets."""
 _DEAF = "the cluster's job server does not answer"
 _BUSY = (
     "the cluster takes no jobs at the moment (another Ray on the same machine may hold the port of "
@@ -85,10 +87,16 @@ class Jobs:
         Raises:
             ProblemError: the cluster does not answer (503).
         """
-        until = time.monotonic() + _STOP_S
+        until, old = time.monotonic() + _STOP_S, 0.0
         while (job := self.find(job_id)) is not None and job.is_active:
-            if time.monotonic() > until:
+            now = time.monotonic()
+            if now > until:
                 return False
+            age = 0.0 if job.state == "queued" else time.time() - (job.started_s or 0.0)
+            old = max(old, now + _YOUNG_S - age)
+            if now < min(old, until - _STOP_S / 2):
+                time.sleep(0.2)
+                continue
             try:
                 self._client.stop_job(job_id)
             except (RuntimeError, ConnectionError) as error:
