@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.problems import ProblemError, full, unauthorized
@@ -27,7 +28,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"].startswith("/v1/") and not self._admits(_authorization(scope)):
+        if scope["path"].startswith("/v1/") and not self._admits(
+            Headers(scope=scope).get("authorization")
+        ):
             await unauthorized().response()(scope, receive, send)
             return
         messages, size, most = [], 0, self._limit()
@@ -48,11 +51,6 @@ class BodyLimit:
             return next(waiting, None) or await receive()
 
         await self._app(scope, replayed, send)
-
-
-def _authorization(scope: Scope) -> str | None:
-    found = next((v for k, v in scope["headers"] if k == b"authorization"), None)
-    return None if found is None else found.decode("latin-1")
 
 
 class CountedAnswers:

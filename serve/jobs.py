@@ -94,13 +94,11 @@ class Jobs:
                 return False
             age = 0.0 if job.state == "queued" else time.time() - (job.started_s or 0.0)
             old = max(old, now + _YOUNG_S - age)
-            if now < min(old, until - _STOP_S / 2):
-                time.sleep(0.2)
-                continue
-            try:
-                self._client.stop_job(job_id)
-            except (RuntimeError, ConnectionError) as error:
-                raise full(_DEAF, 5) from error
+            if now >= min(old, until - _STOP_S / 2):
+                try:
+                    self._client.stop_job(job_id)
+                except (RuntimeError, ConnectionError) as error:
+                    raise full(_DEAF, 5) from error
             time.sleep(0.2)
         return True
 
