@@ -17,10 +17,13 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from gtcoder.codec import Codec
+from gtcoder import __version__
+from gtcoder.codec.codec import Codec
 from gtcoder.config import Config
 from gtcoder.errors import BundleError, GTCoderError, OutputError
-from gtcoder.files import (
+from gtcoder.model.gtcoder import GTCoder
+from gtcoder.schema.schema import Schema
+from gtcoder.table.files import (
     Uri,
     absolute,
     beside,
@@ -34,9 +37,6 @@ from gtcoder.files import (
     sync_folder,
     write_bytes,
 )
-from gtcoder.model import GTCoder
-from gtcoder.schema import Schema
-from gtcoder.version import VERSION
 
 FORMAT_VERSION = 1
 INDEX = "bundle.json"
@@ -121,7 +121,7 @@ class Bundle:
         contents = self._contents()
         index = {
             "format_version": FORMAT_VERSION,
-            "library_version": VERSION,
+            "library_version": __version__,
             "checksum": self.checksum,
             "files": _checksums(contents),
             "info": dict(self.info),
@@ -162,7 +162,7 @@ class Bundle:
         except (GTCoderError, SafetensorError, KeyError, ValueError) as error:
             raise BundleError(
                 f"{uri} was written by gtcoder {index.get('library_version')} and this is "
-                f"{VERSION}, which cannot read it ({error}); train it again"
+                f"{__version__}, which cannot read it ({error}); train it again"
             ) from error
 
     def _contents(self) -> dict[str, bytes]:
@@ -216,7 +216,7 @@ def _read_index(uri: Uri) -> dict[str, Any]:
         ) from error
     if version != FORMAT_VERSION:
         raise BundleError(
-            f"{uri} has bundle format {version!r}; gtcoder {VERSION} reads "
+            f"{uri} has bundle format {version!r}; gtcoder {__version__} reads "
             f"{FORMAT_VERSION} only; use the gtcoder that wrote it, or train it again"
         )
     if set(files) != set(FILES) or index.get("checksum") != _of_all(files):

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gtcoder.errors import ConfigError, GTCoderError, ServiceError
-from gtcoder.where import Where
+from gtcoder.where.written import Where
 
 _ARROW = "application/vnd.apache.arrow.stream"
 _TRIES = 5

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from gtcoder.codec.config import CodecConfig
+from gtcoder.codec.layout import Layout
 from gtcoder.errors import ConfigError
-from gtcoder.layout import Layout
-from gtcoder.transform import CodecConfig
 
 
 class Preset(StrEnum):

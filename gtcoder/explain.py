@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gtcoder.encoded import EncodedRows
+from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.errors import ConfigError, GTCoderError, TableError
-from gtcoder.files import Uri, write_bytes
-from gtcoder.layout import Encoded, Layout
-from gtcoder.model import GTCoder
+from gtcoder.model.gtcoder import GTCoder
+from gtcoder.table.files import Uri, write_bytes
+from gtcoder.training.rows import EncodedRows
 
 CHUNK_WEIGHTS = 1 << 22
 """Attention weights, over all heads, that are in memory at once."""

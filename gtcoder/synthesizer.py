@@ -10,19 +10,21 @@ from typing import Any, Self
 import pandas as pd
 import pyarrow as pa
 
-from gtcoder.arguments import device_named, to_arrow
 from gtcoder.bundle import Bundle
-from gtcoder.codec import Codec
+from gtcoder.codec.codec import Codec
 from gtcoder.config import Config, Preset, coding_for, validation_share
-from gtcoder.encoded import EncodedRows
 from gtcoder.errors import ConfigError, GTCoderError
 from gtcoder.explain import Explanation, explain, explain_training
-from gtcoder.files import Uri
-from gtcoder.sample import Sampler
-from gtcoder.schema import Schema
-from gtcoder.sketch import TableSketch
-from gtcoder.training import RunOptions, train
-from gtcoder.where import Where
+from gtcoder.sampling.sample import Sampler
+from gtcoder.schema.schema import Schema
+from gtcoder.sketch.table import TableSketch
+from gtcoder.table.files import Uri
+from gtcoder.table.memory import to_arrow
+from gtcoder.training.loop import train
+from gtcoder.training.options import RunOptions, device_named
+from gtcoder.training.rows import EncodedRows
+from gtcoder.where.constraint import constraints
+from gtcoder.where.written import Where
 
 
 class Synthesizer:
@@ -166,7 +168,7 @@ class Synthesizer:
             ConfigError: n or the seed is negative.
         """
         codec = self.bundle.codec
-        sampler = Sampler(self.bundle.model(), codec, codec.constrain(where or {}))
+        sampler = Sampler(self.bundle.model(), codec, constraints(codec, where or {}))
         return sampler.rows(seed, 0, n).to_pandas()
 
     def explain(self, table: pd.DataFrame | pa.Table) -> Explanation:

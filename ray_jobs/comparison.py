@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gtcoder.codec import Codec
-from gtcoder.layout import Field
+from gtcoder.codec.codec import Codec
+from gtcoder.codec.layout import Field
 
 _GROUPS = 10
 """Codes are put in so many groups before pairs of columns are compared."""

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import GTCoderError
-from gtcoder.files import open_write
-from gtcoder.table import locate
+from gtcoder.table.files import open_write
+from gtcoder.table.locate import locate
+from ray_jobs.cluster.progress import Reporter
 from ray_jobs.comparison import compare, table_lines
 from ray_jobs.explain import run_explanation
 from ray_jobs.generate import GenerateRequest, run_generation
-from ray_jobs.progress import Reporter
 from ray_jobs.train import TrainRequest, run_training
 
 ROWS = 200_000

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from gtcoder.errors import OutputError
 from gtcoder.evaluation.evaluate import Request, evaluate
 from gtcoder.evaluation.measures import Progress
-from gtcoder.evaluation.page import render
-from gtcoder.files import absolute, exists, join, write_bytes
-from ray_jobs.progress import Reporter
+from gtcoder.evaluation.report.page import render
+from gtcoder.table.files import absolute, exists, join, write_bytes
+from ray_jobs.cluster.progress import Reporter
 
 REPORT, PAGE = "report.json", "report.html"
 

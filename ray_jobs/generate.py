@@ -16,7 +16,7 @@ from typing import Any
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import BundleError, ConfigError, OutputError
-from gtcoder.files import (
+from gtcoder.table.files import (
     absolute,
     join,
     list_files,
@@ -25,9 +25,10 @@ from gtcoder.files import (
     remove_leftovers,
     write_bytes,
 )
-from ray_jobs.answers import opened
-from ray_jobs.cluster import connected, data_context, wait_for, wait_free
-from ray_jobs.progress import Reporter, counted, peak_bytes
+from gtcoder.where.constraint import constraints
+from ray_jobs.cluster.answers import opened
+from ray_jobs.cluster.cluster import connected, data_context, wait_for, wait_free
+from ray_jobs.cluster.progress import Reporter, counted, peak_bytes
 from ray_jobs.shards import Shard, ShardWriter, Stream, is_written
 
 MANIFEST = "_manifest.json"
@@ -92,7 +93,7 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
             f"{request.bundle} holds another bundle than the one asked for (its checksum is "
             f"{bundle.checksum}); ask again, or put the other bundle back"
         )
-    bundle.codec.constrain(list(request.where))
+    constraints(bundle.codec, list(request.where))
     identity = request.identity(bundle)
     stream = Stream(
         bundle=absolute(request.bundle),

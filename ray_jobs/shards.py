@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import BundleError
-from gtcoder.files import open_read, open_write
-from gtcoder.sample import Sampler
-from ray_jobs.answers import answered
+from gtcoder.sampling.sample import Sampler
+from gtcoder.table.files import open_read, open_write
+from gtcoder.where.constraint import constraints
+from ray_jobs.cluster.answers import answered
 
 GROUP_ROWS = 1 << 17
 """Rows of a row group, and of what is in memory at once."""
@@ -81,8 +82,8 @@ class ShardWriter:
             bundle = Bundle.load(self.stream.bundle)
             if bundle.checksum != self.stream.checksum:
                 raise BundleError(f"{self.stream.bundle} has changed since the job began")
-            constraints = bundle.codec.constrain(list(self.stream.where))
-            self.sampler = Sampler(bundle.model(), bundle.codec, constraints)
+            asked = constraints(bundle.codec, list(self.stream.where))
+            self.sampler = Sampler(bundle.model(), bundle.codec, asked)
         return self.sampler
 
 

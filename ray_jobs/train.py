@@ -10,20 +10,30 @@ from typing import Any
 import pyarrow as pa
 
 from gtcoder.bundle import check_target
-from gtcoder.codec import Codec
+from gtcoder.codec.codec import Codec
 from gtcoder.config import Config, Preset, coding_for, validation_share
-from gtcoder.encoded import EncodedRows, read_manifest
 from gtcoder.errors import ConfigError
-from gtcoder.files import join, remove
-from gtcoder.schema import Schema
-from gtcoder.sketch import TableSketch
-from gtcoder.table import Table, locate
-from ray_jobs.cluster import Cluster, connected, train_workers, wait_for, wait_free
-from ray_jobs.fit import fit
-from ray_jobs.progress import Reporter, counted
-from ray_jobs.reading import encode_table, load_codec, save_codec, sketch_table
-from ray_jobs.run_folder import CONFIG, SKIPPED, begin, load_json, prepare, run_folder, save_json
-from ray_jobs.worker import Outcome
+from gtcoder.schema.schema import Schema
+from gtcoder.sketch.table import TableSketch
+from gtcoder.table.files import join, remove
+from gtcoder.table.locate import locate
+from gtcoder.table.table import Table
+from gtcoder.training.parts import read_manifest
+from gtcoder.training.rows import EncodedRows
+from ray_jobs.cluster.cluster import Cluster, connected, train_workers, wait_for, wait_free
+from ray_jobs.cluster.progress import Reporter, counted
+from ray_jobs.training.fit import fit
+from ray_jobs.training.reading import encode_table, load_codec, save_codec, sketch_table
+from ray_jobs.training.run_folder import (
+    CONFIG,
+    SKIPPED,
+    begin,
+    load_json,
+    prepare,
+    run_folder,
+    save_json,
+)
+from ray_jobs.training.worker import Outcome
 
 _ENCODED = "encoded"
 _TOLD = 10

@@ -19,9 +19,9 @@ import typer
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError, GTCoderError
-from gtcoder.files import absolute, join, remove, write_bytes
-from serve.keys import VARIABLE, read_keys
-from serve.listener import STALLED_S
+from gtcoder.table.files import absolute, join, remove, write_bytes
+from serve.http.keys import VARIABLE, read_keys
+from serve.http.listener import STALLED_S
 from serve.settings import Settings, named
 
 _ENVIRONMENT = {

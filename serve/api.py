@@ -8,12 +8,12 @@ from fastapi.responses import RedirectResponse
 from ray import serve
 from starlette.responses import FileResponse
 
-from gtcoder.files import is_local, signed_url
-from gtcoder.version import VERSION
-from serve.bodies import BodyLimit, CountedAnswers, Streamed
-from serve.formats import WRITERS, chosen
-from serve.problems import MEDIA_TYPE, ProblemError, handle_problems, unauthorized
-from serve.schemas import (
+from gtcoder import __version__
+from gtcoder.table.files import is_local, signed_url
+from serve.http.bodies import BodyLimit, CountedAnswers, Streamed
+from serve.http.formats import WRITERS, chosen
+from serve.http.problems import MEDIA_TYPE, ProblemError, handle_problems, unauthorized
+from serve.http.schemas import (
     Batch,
     BatchList,
     BatchWanted,
@@ -97,7 +97,7 @@ def make_app(service: Callable[[], Service] = _here) -> FastAPI:
     """The app; it finds its service when a request comes."""
     app = FastAPI(
         title="GTCoder",
-        version=VERSION,
+        version=__version__,
         description="Synthetic rows, explanations and bulk batches from trained bundles.",
         responses=_PROBLEMS,
     )

@@ -12,8 +12,8 @@ from ray.serve.schema import LoggingConfig
 
 from gtcoder.errors import ConfigError
 from serve.api import make_app
-from serve.keys import VARIABLE, Keys, read_keys
-from serve.listener import Listener
+from serve.http.keys import VARIABLE, Keys, read_keys
+from serve.http.listener import Listener
 from serve.sampling import Sampling
 from serve.service import Service
 from serve.settings import Settings, models_of

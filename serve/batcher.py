@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from gtcoder.sample import BLOCK_ROWS, Range, Sampler
+from gtcoder.sampling.sample import BLOCK_ROWS, Range, Sampler
 
 SMALL_WORK = BLOCK_ROWS
 """Pieces of less work are decoded before larger ones."""

@@ -19,8 +19,8 @@ from typing import Annotated
 import typer
 
 from gtcoder.bundle import Bundle
-from gtcoder.sample import BLOCK_ROWS, Sampler
-from serve.formats import ARROW
+from gtcoder.sampling.sample import BLOCK_ROWS, Sampler
+from serve.http.formats import ARROW
 from serve.settings import named
 
 ROWS = 100

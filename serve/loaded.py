@@ -7,11 +7,12 @@ from typing import Any
 import pyarrow as pa
 
 from gtcoder.explain import explain, explain_rows
-from gtcoder.plan import Plan
-from gtcoder.sample import Range, Sampler
-from gtcoder.where import Where
+from gtcoder.sampling.plan import Plan
+from gtcoder.sampling.sample import Range, Sampler
+from gtcoder.where.constraint import constraints
+from gtcoder.where.written import Where
 from serve.batcher import Batcher, Observer
-from serve.formats import WRITERS, Writer
+from serve.http.formats import WRITERS, Writer
 from serve.registry import load
 
 _PLANS = 64
@@ -70,5 +71,5 @@ class LoadedModel:
         if key not in self._plans:
             if len(self._plans) >= _PLANS:
                 self._plans.pop(next(iter(self._plans)))
-            self._plans[key] = self._sampler.drawer.plan(self._codec.constrain(where))
+            self._plans[key] = self._sampler.drawer.plan(constraints(self._codec, where))
         return self._plans[key]

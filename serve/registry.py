@@ -14,8 +14,8 @@ from typing import cast
 
 from gtcoder.bundle import INDEX, Bundle
 from gtcoder.errors import BundleError, GTCoderError
-from gtcoder.files import join, read_bytes
-from serve.problems import ProblemError
+from gtcoder.table.files import join, read_bytes
+from serve.http.problems import ProblemError
 
 _NEVER = -math.inf
 _KEPT = 32

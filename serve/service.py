@@ -15,19 +15,20 @@ from ray.serve.handle import DeploymentHandle
 
 from gtcoder.errors import BundleError, ConditionError, ConfigError, GTCoderError
 from gtcoder.explain import Explanation, heat_map
-from gtcoder.sample import BLOCK_ROWS
-from gtcoder.where import Where, from_json
-from serve.batches import Batches
-from serve.bodies import InFlight, Streamed
-from serve.formats import WRITERS, chosen, to_table
+from gtcoder.sampling.sample import BLOCK_ROWS
+from gtcoder.where.constraint import constraints
+from gtcoder.where.written import Where, from_json
+from serve.batches.batches import Batches
+from serve.batches.jobs import Jobs
 from serve.gatherer import SMALL_ROWS, Gatherer
-from serve.jobs import Jobs
-from serve.keys import Keys
+from serve.http.bodies import InFlight, Streamed
+from serve.http.formats import WRITERS, chosen, to_table
+from serve.http.keys import Keys
+from serve.http.problems import ProblemError, full, invalid, refused
+from serve.http.schemas import BatchWanted, Column, ModelInfo, Sample
 from serve.loaded import SampleRequest
 from serve.metrics import RequestMetrics
-from serve.problems import ProblemError, full, invalid, refused
 from serve.registry import Model, Registry
-from serve.schemas import BatchWanted, Column, ModelInfo, Sample
 from serve.settings import Settings
 
 _TRIES = 3
@@ -184,7 +185,7 @@ class Service:
     def _constrain(self, model: Model, where: Any) -> Where:
         try:
             plain = from_json(where if where is not None else [])
-            model.bundle.codec.constrain(plain)
+            constraints(model.bundle.codec, plain)
         except ConditionError as error:
             raise refused(error, "where") from error
         return plain

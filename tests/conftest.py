@@ -36,13 +36,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from gtcoder.synthesizer import Synthesizer
-from ray_jobs.progress import Reporter
+from ray_jobs.cluster.progress import Reporter
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Ray's and its libraries' own warnings are not ours to mend."""
     for item in items:
-        if item.path.parent.name in ("jobs", "service"):
+        if {"jobs", "service"} & set(item.path.relative_to(config.rootpath).parts):
             for kind in ("DeprecationWarning", "ResourceWarning", "FutureWarning", "UserWarning"):
                 item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))
             item.add_marker(

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from gtcoder.synthesizer import Synthesizer
-from ray_jobs.cli import app
+from ray_jobs.cli.__main__ import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

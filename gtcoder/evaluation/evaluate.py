@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from gtcoder.errors import ConfigError
-from gtcoder.evaluation.copies import copy_shares
 from gtcoder.evaluation.frame import align
 from gtcoder.evaluation.measures import (
     HELD_OUT,
@@ -21,16 +20,18 @@ from gtcoder.evaluation.measures import (
     measure_leakage,
     measure_utility,
 )
-from gtcoder.evaluation.report import Source, build_report
+from gtcoder.evaluation.privacy.copies import copy_shares
+from gtcoder.evaluation.report.report import Source, build_report
 from gtcoder.evaluation.roles import Roles
-from gtcoder.evaluation.sampling import (
+from gtcoder.evaluation.samples import (
     FEWEST_ROWS,
     check_columns,
     conformed,
     independent_columns,
     sample_rows,
 )
-from gtcoder.table import Table, locate
+from gtcoder.table.locate import locate
+from gtcoder.table.table import Table
 
 DEFAULT_ROWS = 50_000
 FEWEST_HELD_OUT = 10

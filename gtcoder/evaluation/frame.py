@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from gtcoder.evaluation.roles import Roles
-from gtcoder.ticks import flat, plain_values, to_ticks
+from gtcoder.table.ticks import plain_values, to_ticks
+from gtcoder.table.types import flat
 
 MISSING = "(missing)"
 """How the code of missing values is shown."""

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gtcoder.evaluation.detector import Detection, detect
+from gtcoder.evaluation.fidelity.detector import Detection, detect
+from gtcoder.evaluation.fidelity.information import normalised_information, weighted_error
+from gtcoder.evaluation.fidelity.manifold import Manifold, compare_manifolds
+from gtcoder.evaluation.fidelity.shape import missing_shares, shape_errors
+from gtcoder.evaluation.fidelity.trend import trend_errors
 from gtcoder.evaluation.frame import Frame
-from gtcoder.evaluation.information import normalised_information, weighted_error
-from gtcoder.evaluation.manifold import Manifold, compare_manifolds
-from gtcoder.evaluation.membership import Membership, infer_membership
-from gtcoder.evaluation.nearness import nearer_share
-from gtcoder.evaluation.shape import missing_shares, shape_errors
-from gtcoder.evaluation.trend import trend_errors
+from gtcoder.evaluation.privacy.membership import Membership, infer_membership
+from gtcoder.evaluation.privacy.nearness import nearer_share
 from gtcoder.evaluation.utility import PaperScores, score_utility
 
 DISTANCE_ROWS = 10_000

@@ -9,9 +9,10 @@ from typing import Any, Self
 import pyarrow as pa
 
 from gtcoder.errors import SchemaError
-from gtcoder.kind import CATEGORIES, Kind
-from gtcoder.schema import Column, Schema
-from gtcoder.sketch import ColumnSketch, TableSketch
+from gtcoder.schema.kind import CATEGORIES, Kind
+from gtcoder.schema.schema import Column, Schema
+from gtcoder.sketch.column import ColumnSketch
+from gtcoder.sketch.table import TableSketch
 
 MOST_CLASSES = 20
 """A whole-number target of at most so many values is a class, of more a number."""

@@ -9,9 +9,9 @@ import pytest
 import typer
 import yaml
 
-from ray_jobs.cli import app
+from ray_jobs.cli.__main__ import app
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 MANIFESTS = ["ray_jobs/rayjob.yaml", "serve/rayservice.yaml"]
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from gtcoder.codec import Codec
-from gtcoder.schema import Schema
-from gtcoder.sketch import TableSketch
-from gtcoder.table import locate
+from gtcoder.codec.codec import Codec
+from gtcoder.schema.schema import Schema
+from gtcoder.sketch.table import TableSketch
+from gtcoder.table.locate import locate
 from ray_jobs.comparison import compare, table_lines
 from ray_jobs.demo import run_demo, write_flights
 

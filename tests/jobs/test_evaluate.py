@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from ray_jobs.cli import main
+from ray_jobs.cli.__main__ import main
 
 OPTIONS = "--real --synthetic --holdout --target --rows --seed --schema --exclude --out --overwrite"
 

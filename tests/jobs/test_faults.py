@@ -17,10 +17,10 @@ import pytest
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import OutputError
-from gtcoder.files import list_files
-from ray_jobs.answers import opened
+from gtcoder.table.files import list_files
+from ray_jobs.cluster.answers import opened
+from ray_jobs.cluster.progress import Stage
 from ray_jobs.generate import MANIFEST
-from ray_jobs.progress import Stage
 from ray_jobs.shards import Shard, ShardWriter, Stream
 
 pytestmark = pytest.mark.timeout(900)

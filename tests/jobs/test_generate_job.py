@@ -10,8 +10,8 @@ import pytest
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import ConditionError, ConfigError, OutputError
-from gtcoder.files import beside, list_files
-from gtcoder.sample import Sampler
+from gtcoder.sampling.sample import Sampler
+from gtcoder.table.files import beside, list_files
 from ray_jobs.generate import MANIFEST, GenerateRequest, run_generation, see_whole
 from ray_jobs.shards import Shard
 
@@ -34,7 +34,7 @@ def request_of(bundle_path):
 @pytest.fixture(scope="module")
 def reference(ray_session, request_of, tmp_path_factory):
     """The files that one worker writes undisturbed."""
-    from ray_jobs.progress import Reporter
+    from ray_jobs.cluster.progress import Reporter
 
     out = tmp_path_factory.mktemp("reference") / "rows"
     run_generation(request_of(out, num_workers=1), Reporter(quiet=True))

@@ -8,7 +8,7 @@ import pytest
 from gtcoder.bundle import Bundle
 from gtcoder.errors import BundleError, OutputError, TableError
 from gtcoder.evaluation.evaluate import Request
-from gtcoder.files import (
+from gtcoder.table.files import (
     exists,
     join,
     list_files,
@@ -18,7 +18,7 @@ from gtcoder.files import (
     remove,
     write_bytes,
 )
-from gtcoder.table import locate
+from gtcoder.table.locate import locate
 from ray_jobs.evaluate import PAGE, REPORT, run_evaluation
 from ray_jobs.explain import PICTURE, run_explanation
 from ray_jobs.generate import MANIFEST, GenerateRequest, run_generation

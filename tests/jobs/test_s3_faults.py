@@ -17,8 +17,8 @@ import s3fs
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import GTCoderError
-from gtcoder.files import exists, list_files, open_write, read_bytes, write_bytes
-from gtcoder.table import locate
+from gtcoder.table.files import exists, list_files, open_write, read_bytes, write_bytes
+from gtcoder.table.locate import locate
 from ray_jobs.generate import GenerateRequest, run_generation
 from ray_jobs.train import TrainRequest, run_training
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from gtcoder.errors import ConfigError
-from ray_jobs.cli import main
+from ray_jobs.cli.__main__ import main
 from ray_jobs.submit import dashboard, jobs, stop, submit
 
 pytestmark = pytest.mark.timeout(240)

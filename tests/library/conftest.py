@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from gtcoder.codec.layout import Encoded, Field, Layout, Scalar
 from gtcoder.config import Config, ModelConfig, Preset, TrainingConfig
-from gtcoder.encoded import EncodedRows
-from gtcoder.layout import Encoded, Field, Layout, Scalar
-from gtcoder.model import GTCoder
-from gtcoder.training import train
+from gtcoder.model.gtcoder import GTCoder
+from gtcoder.training.loop import train
+from gtcoder.training.rows import EncodedRows
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from gtcoder.bundle import FILES, INDEX, Bundle
-from gtcoder.codec import Codec
+from gtcoder.codec.codec import Codec
 from gtcoder.config import Config
 from gtcoder.errors import BundleError, OutputError
-from gtcoder.files import list_files
-from gtcoder.model import GTCoder
-from gtcoder.sample import Sampler
-from gtcoder.schema import Schema
-from gtcoder.sketch import TableSketch
+from gtcoder.model.gtcoder import GTCoder
+from gtcoder.sampling.sample import Sampler
+from gtcoder.schema.schema import Schema
+from gtcoder.sketch.table import TableSketch
+from gtcoder.table.files import list_files
 
 
 @pytest.fixture(scope="module")

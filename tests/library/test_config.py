@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from gtcoder.codec.layout import Layout
 from gtcoder.config import (
     Config,
     ModelConfig,
@@ -15,7 +16,6 @@ from gtcoder.config import (
     validation_share,
 )
 from gtcoder.errors import ConfigError
-from gtcoder.layout import Layout
 
 ROWS = [2, 10, 100, 208, 351, 1_000, 4_177, 8_124, 32_561, 336_776, 10**6, 10**7, 10**9]
 

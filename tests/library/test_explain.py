@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from gtcoder import explain as module
-from gtcoder.encoded import take
+from gtcoder.codec.layout import take
 from gtcoder.errors import ConfigError, GTCoderError, TableError
 from gtcoder.explain import Explanation, explain, explain_rows, heat_map
-from gtcoder.model import GTCoder
+from gtcoder.model.gtcoder import GTCoder
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from gtcoder.bundle import Bundle
-from gtcoder.sample import Range, Sampler
-from gtcoder.where import from_json
+from gtcoder.sampling.sample import Range, Sampler
+from gtcoder.where.constraint import constraints
+from gtcoder.where.written import from_json
 from serve.batcher import ROUND_WORK, Batcher
 
 
@@ -21,7 +22,7 @@ def sampler(bundle_path):
 @pytest.fixture
 def few(sampler):
     """The plan of rows that take many candidates each."""
-    return sampler.drawer.plan(sampler.codec.constrain(from_json(["size>=12"])))
+    return sampler.drawer.plan(constraints(sampler.codec, from_json(["size>=12"])))
 
 
 def run(sampler, scene, *, together=True):

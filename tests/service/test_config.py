@@ -10,7 +10,7 @@ from ray.serve.schema import ServeDeploySchema
 import serve
 from gtcoder.errors import ConfigError
 from serve.app import build
-from serve.keys import Keys, read_keys
+from serve.http.keys import Keys, read_keys
 from serve.settings import Settings, models_of, named
 
 CONFIG = yaml.safe_load((Path(serve.__file__).parent / "config.yaml").read_text())

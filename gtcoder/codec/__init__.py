@@ -1,0 +1,1 @@
+"""Table ⇄ codes and scalars: one reversible transform a column, plain JSON."""

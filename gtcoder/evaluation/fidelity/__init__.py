@@ -1,0 +1,1 @@
+"""How alike two tables are: columns, pairs, and what a detector tells apart."""

@@ -1,0 +1,1 @@
+"""The report: plain JSON values, a verdict in words, and one page."""

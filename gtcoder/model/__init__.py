@@ -1,0 +1,1 @@
+"""The network: tokens → fusion → posterior over z → decoder, one column after another."""

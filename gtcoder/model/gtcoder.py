@@ -1,0 +1,127 @@
+"""GTCoder whole: tokens → fusion → posterior → z → decoder, and the losses of Eq. 9, 11 and 12.
+
+Shapes: B rows, K fields, M discrete fields, C token width, Z latent, G components.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gtcoder.codec.layout import Layout
+from gtcoder.config import ModelConfig
+from gtcoder.model.decoder import Decoder
+from gtcoder.model.fusion import Fusion, Posterior, reparameterise
+from gtcoder.model.latent import LatentMixture
+from gtcoder.model.prior import LabelPrior, gaussian_log_prob
+from gtcoder.model.tokens import Tokens
+
+
+class Losses(NamedTuple):
+    """The terms of Eq. 13, each a mean over the batch, in nats a row."""
+
+    reconstruction: Tensor
+    """Eq. 12, summed over columns."""
+    kl_label: Tensor
+    """Eq. 9, against Eq. 8's mixture of the row's own categories (N(0, I) without it)."""
+    kl_mixture: Tensor
+    """Eq. 9, against the latent mixture that rows are drawn from; 0 before it is fitted."""
+    contrastive: Tensor
+    """Eq. 11; 0 when switched off."""
+
+
+class GTCoder(nn.Module):
+    """The autoencoder. `forward` gives the losses, so that DDP can wrap it."""
+
+    def __init__(self, layout: Layout, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, latent = config.width, config.latent
+        self.tokens = Tokens(layout, width)
+        self.fusion = Fusion(
+            width=width, heads=config.heads, layers=config.layers if config.fusion else 0
+        )
+        self.posterior = Posterior(width, latent)
+        self.decoder = Decoder(
+            layout,
+            latent=latent,
+            hidden=config.hidden,
+            autoregressive=config.autoregressive,
+            dropout=config.dropout,
+            jitter=config.jitter,
+        )
+        self.mixture = LatentMixture(config.components, latent, sum(self.tokens.sizes))
+        discrete = [k for k, field in enumerate(layout.fields) if field.discrete]
+        self.sizes = [layout.fields[k].cardinality for k in discrete]
+        self.contrast = config.contrastive and bool(discrete)
+        self.prior = None
+        if discrete and (config.mixture_prior or self.contrast):
+            self.prior = LabelPrior(layout, width, latent, gaussians=config.mixture_prior)
+        if self.contrast:
+            self.projection = nn.Linear(width, width)
+
+    def free_parameters(self) -> list[nn.Parameter]:
+        """Vectors of single values, which few rows have a say in: they decay when rows are few."""
+        seen, heads = self.decoder.seen, self.decoder.heads
+        embedding = self.tokens.embedding.weight
+        assert isinstance(embedding, nn.Parameter)
+        return [embedding, heads.free] + ([seen.free] if seen is not None else [])
+
+    def encode(self, codes: Tensor, scalars: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """μ and log σ² of q(z | row), both (B, Z), and the fused tokens (B, K + 1, C)."""
+        tokens = self.tokens(codes, scalars)
+        fused = self.fusion(tokens)
+        mu, logvar = self.posterior(tokens, fused)
+        return mu.float(), logvar.float(), fused
+
+    def attention(self, codes: Tensor, scalars: Tensor) -> Tensor:
+        """The last fusion layer's attention, averaged over heads, (B, K + 1, K + 1); [CLS] first.
+
+        The last layer's, because its [CLS] row weighs what becomes Eq. 6's [CLS] output.
+        """
+        return self.fusion.attention(self.tokens(codes, scalars))
+
+    def forward(
+        self, codes: Tensor, scalars: Tensor, *, noise: Tensor, against_mixture: bool
+    ) -> Losses:
+        """Losses of a batch.
+
+        Args:
+            codes: int64 (B, K).
+            scalars: float32 (B, K).
+            noise: float32 (B, Z), standard normal: the draw of z.
+            against_mixture: whether the latent mixture is fitted and has its own KL.
+        """
+        mu, logvar, fused = self.encode(codes, scalars)
+        z = reparameterise(mu, logvar, noise)  # (B, Z)
+        entropy = gaussian_log_prob(z, mu, logvar)  # log q(z | row), (B,)
+        zero = z.new_zeros(())
+        return Losses(
+            reconstruction=self.decoder.reconstruction(z, codes, scalars).mean(),
+            kl_label=(entropy - self.label_log_prob(z, codes)).mean(),
+            kl_mixture=(entropy - self.mixture.log_prob(z)).mean() if against_mixture else zero,
+            contrastive=self.contrastive(fused, codes) if self.contrast else zero,
+        )
+
+    def label_log_prob(self, z: Tensor, codes: Tensor) -> Tensor:
+        """log p(z | categories) of Eq. 8, (B,); log N(z; 0, I) where it is switched off."""
+        if self.prior is not None and self.config.mixture_prior:
+            return self.prior.log_prob(z, codes)
+        return gaussian_log_prob(z, torch.zeros_like(z), torch.zeros_like(z))
+
+    def contrastive(self, fused: Tensor, codes: Tensor) -> Tensor:
+        """Eq. 11, ().
+
+        Anchor: a discrete field's fused token through a projection. Positive: the embedding of its
+        active category. Negatives: those of the field's other categories.
+        """
+        assert self.prior is not None
+        anchors = self.projection(fused[:, 1 + self.prior.fields])  # (B, M, C)
+        active = codes[:, self.prior.fields]  # (B, M)
+        embeddings = self.prior.embedding.weight.split(self.sizes)
+        losses = [
+            functional.cross_entropy(anchors[:, m] @ each.T / self.config.tau, active[:, m])
+            for m, each in enumerate(embeddings)
+        ]
+        return torch.stack(losses).mean()

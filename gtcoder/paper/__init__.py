@@ -1,0 +1,1 @@
+"""The paper's experiments: its data sets, and the methods it is compared with."""

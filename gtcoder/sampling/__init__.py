@@ -1,0 +1,1 @@
+"""The one sampler: (bundle, seed, conditions) → an endless stream of rows."""

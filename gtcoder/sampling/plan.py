@@ -1,0 +1,100 @@
+"""What a set of conditions asks of drawing: where to begin, what each step may give, which scalars.
+
+A plan is made once for a model and its conditions; rows under different plans are drawn together.
+
+Shapes: S steps, P padded outcomes of a step, D outcomes of the step before it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gtcoder.codec.layout import Constraint
+from gtcoder.model.gtcoder import GTCoder
+from gtcoder.model.steps import Step
+
+CANDIDATES = 32
+"""Draws of which one is kept, by its likelihood of the conditions."""
+OUTCOME_MULTIPLE = 16
+"""Outcomes of a step are padded to a multiple: matrix products of odd widths take twice as long."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How rows under certain conditions, or under none, are drawn."""
+
+    candidates: int
+    """Draws of which one is kept."""
+    prefix: int
+    """So many steps are taken by every candidate, the rest by the one that is kept."""
+    each_candidate: int
+    """Uniform numbers a candidate is made of: its component, z, its steps."""
+    width: int
+    """Uniform numbers a row is made of."""
+    component_cdf: Tensor
+    """p(component ≤ c | conditions), float64 (components,)."""
+    component_log_likelihood: Tensor
+    """log p(conditions | component), (components,)."""
+    allowed: Mapping[int, Tensor]
+    """Of each constrained step, the log share of each outcome that meets the condition, (D, P):
+    by the outcome of the step before it where that is the leading digit of the same code."""
+    spans: Mapping[int, tuple[Tensor, Tensor]]
+    """Of each constrained field, the least and the greatest scalar of each code."""
+
+    @classmethod
+    def of(cls, model: GTCoder, constraints: Mapping[int, Constraint]) -> "Plan":
+        """The plan of a model's rows that meet the constraints, by the fields they are on."""
+        by_field = dict(sorted(constraints.items()))  # products round by their order
+        steps = model.decoder.steps
+        constrained = [s for s, step in enumerate(steps) if step.field in by_field]
+        prefix = max(constrained) + 1 if constrained else 0
+        candidates = CANDIDATES if constrained else 1
+        each_candidate = 1 + model.config.latent + prefix
+        last = len(steps) - prefix + len(model.tokens.sizes)
+        cdf, log_likelihood = _components(model, by_field)
+        return cls(
+            candidates=candidates,
+            prefix=prefix,
+            each_candidate=each_candidate,
+            width=candidates * each_candidate + 1 + last,
+            component_cdf=cdf,
+            component_log_likelihood=log_likelihood,
+            allowed={s: _allowed(steps[s], by_field[steps[s].field]) for s in constrained},
+            spans={
+                field: (torch.from_numpy(np.asarray(c.low)), torch.from_numpy(np.asarray(c.high)))
+                for field, c in by_field.items()
+            },
+        )
+
+
+def padded_size(outcomes: int) -> int:
+    """Outcomes of a step with those that cannot be drawn."""
+    return outcomes + -outcomes % OUTCOME_MULTIPLE
+
+
+def _components(model: GTCoder, by_field: Mapping[int, Constraint]) -> tuple[Tensor, Tensor]:
+    """Each component weighs its weight times how often it meets each condition."""
+    mixture = model.mixture
+    frequencies = mixture.frequencies.double().split(model.tokens.sizes, dim=1)
+    likelihood = torch.ones_like(mixture.weights, dtype=torch.float64)
+    for field, constraint in by_field.items():
+        allowed = torch.from_numpy(np.asarray(constraint.weights)).double()
+        likelihood = likelihood * (frequencies[field] @ allowed).clamp_min(1e-12)
+    weights = mixture.weights.double() * likelihood
+    return (weights / weights.sum()).cumsum(0), likelihood.log().float()
+
+
+def _allowed(step: Step, constraint: Constraint) -> Tensor:
+    """The log share of each outcome that meets the condition, (D, P); -inf where it cannot."""
+    weights = torch.from_numpy(np.asarray(constraint.weights))
+    if step.divisor == 1 and step.size == len(weights):
+        shares = weights[None]
+    else:
+        low = step.divisor if step.divisor > 1 else step.size
+        table = torch.nn.functional.pad(weights, (0, -len(weights) % low)).view(-1, low)
+        shares = (table > 0).any(1)[None].float() if step.divisor > 1 else table
+    short = padded_size(step.size) - step.size
+    return torch.nn.functional.pad(shares, (0, short)).log()

@@ -1,0 +1,1 @@
+"""What each column is: its kind, inferred from its type and its sketch, or set by the user."""

@@ -1,0 +1,186 @@
+"""What each column is: its kind, inferred from its Arrow type and its sketch, or set by the user.
+
+The order, types and null rules of the table are kept as they are; kinds only say how a column is
+learned.
+"""
+
+import base64
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import pyarrow as pa
+
+from gtcoder.errors import SchemaError
+from gtcoder.schema.kind import Kind, infer_kind, possible_kinds
+from gtcoder.sketch.column import ColumnSketch
+from gtcoder.sketch.table import TableSketch
+from gtcoder.table.types import Family, family_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """One column of the table."""
+
+    name: str
+    kind: Kind
+    type: pa.DataType
+    nullable: bool
+    note: str = ""
+    """Why the column is not learned as it stands, if it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The columns in the table's order, and the Arrow schema that output must have."""
+
+    columns: tuple[Column, ...]
+    arrow: pa.Schema
+
+    @classmethod
+    def infer(
+        cls, arrow_schema: pa.Schema, sketch: TableSketch, exclude: Iterable[str] = ()
+    ) -> Self:
+        """The schema of a table, from its Arrow schema and its sketch.
+
+        Raises:
+            SchemaError: a column has a type no kind can hold, or `exclude` names no column.
+        """
+        left_out = set(exclude)
+        for name in left_out:
+            _known(name, arrow_schema.names)
+        kept = pa.schema([f for f in arrow_schema if f.name not in left_out], arrow_schema.metadata)
+        return cls(tuple(_infer_column(field, sketch.columns[field.name]) for field in kept), kept)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        return [column.name for column in self.columns]
+
+    @property
+    def warnings(self) -> list[str]:
+        """A line for each column that is not learned as it stands."""
+        return [f"column {c.name!r}: {c.note}" for c in self.columns if c.note]
+
+    def __getitem__(self, name: str) -> Column:
+        return self.columns[_known(name, self.names)]
+
+    def override(self, plain: Mapping[str, Any]) -> Self:
+        """The schema with kinds set by the user: `{"columns": {"age": {"kind": "integer"}}}`.
+
+        Raises:
+            SchemaError: no such column or kind, or the kind cannot hold the column's type.
+        """
+        settings = _column_settings(plain)
+        places = {_known(name, self.names): setting for name, setting in settings.items()}
+        columns = tuple(
+            _with_kind(column, places[at]) if at in places else column
+            for at, column in enumerate(self.columns)
+        )
+        return replace(self, columns=columns)
+
+    def exclude(self, names: Iterable[str]) -> Self:
+        """The schema without some columns."""
+        gone = {_known(name, self.names) for name in names}
+        kept = [at for at in range(len(self.columns)) if at not in gone]
+        arrow = pa.schema([self.arrow.field(at) for at in kept], self.arrow.metadata)
+        return type(self)(tuple(self.columns[at] for at in kept), arrow)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schema as plain JSON values; `arrow` is Arrow's own serialisation in base 64."""
+        columns = {
+            c.name: {
+                "kind": c.kind.value,
+                "type": str(c.type),
+                "nullable": c.nullable,
+                **({"note": c.note} if c.note else {}),
+            }
+            for c in self.columns
+        }
+        arrow = base64.b64encode(self.arrow.serialize().to_pybytes()).decode("ascii")
+        return {"columns": columns, "arrow": arrow}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        arrow = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(plain["arrow"])))
+        columns = tuple(
+            Column(
+                name=field.name,
+                kind=Kind(plain["columns"][field.name]["kind"]),
+                type=field.type,
+                nullable=field.nullable,
+                note=plain["columns"][field.name].get("note", ""),
+            )
+            for field in arrow
+        )
+        return cls(columns, arrow)
+
+
+def _known(name: str, names: list[str]) -> int:
+    """The place of a column."""
+    if name in names:
+        return names.index(name)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+    listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise SchemaError(f"column {name!r}: expected one of {listed}; found no such column{hint}")
+
+
+def _column_settings(plain: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    unknown = sorted(set(plain) - {"columns", "arrow"})
+    columns = plain.get("columns")
+    if unknown or not isinstance(columns, Mapping):
+        raise SchemaError(
+            'schema: expected {"columns": {NAME: {"kind": KIND}}}, found the keys '
+            f"{', '.join(map(repr, plain)) or 'none'}; write the columns under 'columns'"
+        )
+    for name, setting in columns.items():
+        if not isinstance(setting, Mapping) or "kind" not in setting:
+            raise SchemaError(
+                f'column {name!r}: expected {{"kind": KIND}}, found {setting!r}; '
+                f"KIND is one of {', '.join(Kind)}"
+            )
+    return columns
+
+
+def _with_kind(column: Column, setting: Mapping[str, Any]) -> Column:
+    word = str(setting["kind"])
+    if word not in list(Kind):
+        near = difflib.get_close_matches(word, list(Kind), n=1, cutoff=0.0)[0]
+        raise SchemaError(
+            f"column {column.name!r}: expected a kind out of {', '.join(Kind)}; found {word!r}; "
+            f"did you mean {str(near)!r}?"
+        )
+    kind = Kind(word)
+    if kind is column.kind:
+        return column
+    possible = possible_kinds(column.type)
+    if kind not in possible:
+        raise SchemaError(
+            f"column {column.name!r}: expected a kind that holds {column.type} "
+            f"({', '.join(possible) or 'none but its own'}); found {word!r}; change the kind, "
+            "or the column's type in the table"
+        )
+    return replace(column, kind=kind, note=_NOTES.get(kind, ""))
+
+
+_NOTES = {
+    Kind.IDENTIFIER: "every value is its own: regenerated, not learned",
+    Kind.TEXT: "free text: left out, empty in the output",
+}
+
+
+def _infer_column(field: pa.Field, sketch: ColumnSketch) -> Column:
+    family = family_of(field.type)
+    if family is Family.UNSUPPORTED:
+        raise SchemaError(
+            f"column {field.name!r}: expected numbers, text, dates, times or booleans; found "
+            f"{field.type}; leave it out with --exclude {field.name}, or flatten it"
+        )
+    kind = infer_kind(field.name, sketch)
+    note = _NOTES.get(kind, "")
+    if family is Family.BINARY:
+        note = f"{field.type} is not learned: left out, empty in the output"
+    return Column(name=field.name, kind=kind, type=field.type, nullable=field.nullable, note=note)

@@ -1,0 +1,1 @@
+"""What one streaming pass over a table remembers: small, mergeable, in any order."""

@@ -1,0 +1,1 @@
+"""Where rows come from: files in folders and on object stores, and tables in memory."""

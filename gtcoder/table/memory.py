@@ -1,0 +1,31 @@
+"""What callers in Python hand over, made into what the library works with."""
+
+import pandas as pd
+import pyarrow as pa
+
+from gtcoder.errors import TableError
+
+
+def to_arrow(table: pd.DataFrame | pa.Table) -> pa.Table:
+    """A table in memory as Arrow; a DataFrame's index is left out, its columns' names are text.
+
+    Raises:
+        TableError: it is neither, two columns share a name, or a column holds several types.
+    """
+    if isinstance(table, pa.Table):
+        return table
+    if not isinstance(table, pd.DataFrame):
+        raise TableError(
+            f"expected a pandas DataFrame or a pyarrow Table, found {type(table).__name__}"
+        )
+    names = [str(name) for name in table.columns]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TableError(f"column {twice!r} is there twice; rename or drop one of them")
+    try:
+        return pa.Table.from_pandas(table, preserve_index=False)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        said = "; ".join(map(str, error.args))
+        raise TableError(
+            f"the table does not convert to Arrow: {said}; give each column one type, or drop it"
+        ) from error

@@ -1,0 +1,216 @@
+"""A table wherever it is: Parquet or CSV, one file or partitions, local or on an object store.
+
+Whatever its files look like, every batch has the one unified schema.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gtcoder.errors import StorageError, TableError, UnreachableError
+from gtcoder.table.delimited import read_csv
+from gtcoder.table.files import explained, open_read
+from gtcoder.table.partitions import (
+    Format,
+    TableFile,
+    partition_value,
+)
+
+BATCH_ROWS = 131_072
+PIECE_ROWS = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What one file says about itself."""
+
+    schema: pa.Schema
+    """Of the file alone, without what its folders say."""
+    group_rows: tuple[int, ...]
+    """Rows of each row group; a CSV file is one group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some row groups of one file."""
+
+    file: int
+    """Index into the table's files."""
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A share of the table that one task reads: whole row groups, maybe of several files."""
+
+    index: int
+    slices: tuple[Slice, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A located table; nothing but its files' footers has been read."""
+
+    uri: str
+    files: tuple[TableFile, ...]
+    format: Format
+    footers: tuple[Footer, ...]
+    partitions: pa.Schema
+    """The columns that come from folder names."""
+    schema: pa.Schema
+    """The columns of the files, then those of the folders."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Files that are left out, and why."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(sum(footer.group_rows) for footer in self.footers)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when a file, its place or the schema does."""
+        lines = [f"{file.path} {file.stamp}" for file in self.files]
+        return hashlib.sha256("\n".join([*lines, str(self.schema)]).encode()).hexdigest()
+
+    def pieces(self, rows: int = PIECE_ROWS) -> list[Piece]:
+        """The table cut into pieces of about so many rows, the same whoever asks."""
+        pieces: list[Piece] = []
+        slices: list[Slice] = []
+        pending = 0
+        for index, footer in enumerate(self.footers):
+            for group, count in enumerate(footer.group_rows):
+                if pending and pending + count > rows:
+                    pieces.append(Piece(len(pieces), _joined(slices), pending))
+                    slices, pending = [], 0
+                slices.append(Slice(index, (group,)))
+                pending += count
+        if pending:
+            pieces.append(Piece(len(pieces), _joined(slices), pending))
+        return pieces
+
+    def without(self, bad: Mapping[str, str]) -> Self:
+        """The table less some files: path to what is wrong with them.
+
+        Raises:
+            TableError: no row is left.
+        """
+        kept = [i for i, file in enumerate(self.files) if file.path not in bad]
+        table = replace(
+            self,
+            files=tuple(self.files[i] for i in kept),
+            footers=tuple(self.footers[i] for i in kept),
+            skipped={**self.skipped, **bad},
+        )
+        if not table.rows:
+            why = next(iter(table.skipped.values()))
+            raise TableError(f"{self.uri}: no row is left without the bad files; {why}")
+        return table
+
+    def batches(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        piece: Piece | None = None,
+        rows: int = BATCH_ROWS,
+    ) -> Iterator[pa.Table]:
+        """Chunks of at most `rows` rows of a piece or of all, cast to the unified schema.
+
+        Raises:
+            TableError: a column is not in the table, or a file is damaged.
+        """
+        schema = self._selected(columns)
+        for part in [piece] if piece else self.pieces():
+            for chosen in part.slices:
+                yield from self._slice(chosen, schema, rows)
+
+    def _selected(self, columns: Sequence[str] | None) -> pa.Schema:
+        if columns is None:
+            return self.schema
+        unknown = [name for name in columns if name not in self.schema.names]
+        if unknown:
+            raise TableError(
+                f"no column {unknown[0]!r} in {self.uri}; there are {', '.join(self.schema.names)}"
+            )
+        return pa.schema([self.schema.field(name) for name in columns])
+
+    def _slice(self, chosen: Slice, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
+        file = self.files[chosen.file]
+        own = [name for name in schema.names if name not in self.partitions.names]
+        own = own or self.footers[chosen.file].schema.names[:1]
+        constants = {
+            name: partition_value(file.partition[name], self.partitions.field(name).type)
+            for name in schema.names
+            if name in self.partitions.names
+        }
+        types = self.footers[chosen.file].schema
+        with readable(file.path, self.format):
+            for batch in _read(file.path, self.format, types, chosen.groups, own, rows):
+                yield _conformed(pa.table(batch), constants, schema, file.path)
+
+
+@contextmanager
+def readable(path: str, form: Format) -> Iterator[None]:
+    """Turn what goes wrong in reading a file into one line that names it."""
+    try:
+        with explained(path):
+            yield
+    except (FileNotFoundError, PermissionError, StorageError) as error:
+        raise UnreachableError(str(error)) from error
+    except (pa.ArrowException, OSError) as error:
+        said = str(error).removeprefix(f"{path}: ").strip() or type(error).__name__
+        raise TableError(
+            f"{path} is not a readable {form.value} file: {said.splitlines()[0]}"
+        ) from error
+
+
+def _read(
+    path: str,
+    form: Format,
+    types: pa.Schema,
+    groups: tuple[int, ...],
+    columns: list[str],
+    rows: int,
+) -> Iterator[pa.RecordBatch | pa.Table]:
+    if form is Format.CSV:
+        for batch in read_csv(path, types, columns):
+            for start in range(0, batch.num_rows, rows):
+                yield batch.slice(start, rows)
+        return
+    with open_read(path) as file:
+        yield from pq.ParquetFile(file).iter_batches(rows, row_groups=list(groups), columns=columns)
+
+
+def _joined(slices: Sequence[Slice]) -> tuple[Slice, ...]:
+    """Row groups of one file side by side become one slice."""
+    groups: dict[int, tuple[int, ...]] = {}
+    for part in slices:
+        groups[part.file] = groups.get(part.file, ()) + part.groups
+    return tuple(Slice(file, chosen) for file, chosen in groups.items())
+
+
+def _conformed(
+    batch: pa.Table, constants: Mapping[str, pa.Scalar], schema: pa.Schema, path: str
+) -> pa.Table:
+    """The batch with the unified schema, its folders' values filled in."""
+    columns = []
+    for wanted in schema:
+        if wanted.name in constants:
+            columns.append(pa.repeat(constants[wanted.name], len(batch)))
+            continue
+        column = batch[wanted.name]
+        try:
+            columns.append(column if column.type == wanted.type else column.cast(wanted.type))
+        except pa.ArrowException as error:
+            raise TableError(
+                f"column {wanted.name!r} of {path} has values that {wanted.type}, the type of the "
+                f"whole column, cannot hold: {str(error).splitlines()[0]}"
+            ) from error
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -1,0 +1,40 @@
+"""Which rows are held out for validation: decided by each row's own content and the seed."""
+
+import numpy as np
+
+from gtcoder.codec.layout import Encoded
+
+
+def held_out(encoded: Encoded, seed: int, fraction: float) -> np.ndarray:
+    """Which rows are for validation, bool (B,): decided by the row's own content and the seed.
+
+    Of equal rows each is decided by how many came before it, so that none of the combinations of a
+    table with few is held out whole.
+    """
+    if not fraction:
+        return np.zeros(len(encoded), bool)
+    words = np.concatenate([encoded.codes.astype(np.uint64), encoded.scalars.view(np.uint32)], 1)
+    rng = np.random.default_rng([seed, 4])
+    odd = rng.integers(0, 2**63, words.shape[1], np.uint64) * np.uint64(2) + np.uint64(1)
+    content = _mixed((words * odd).sum(1, dtype=np.uint64))
+    mixed = _mixed(content + _nth_of_equals(content))
+    held: np.ndarray = (mixed >> np.uint64(11)) < np.uint64(int(fraction * 2**53))
+    return held
+
+
+def _mixed(words: np.ndarray) -> np.ndarray:
+    """Words whose every bit depends on every bit of the input, uint64 (B,)."""
+    words = (words ^ (words >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+    mixed: np.ndarray = (words ^ (words >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    return mixed ^ (mixed >> np.uint64(32))
+
+
+def _nth_of_equals(words: np.ndarray) -> np.ndarray:
+    """How many equal words stand before each, uint64 (B,)."""
+    order = np.argsort(words, kind="stable")
+    ordered = words[order]
+    places = np.arange(len(words), dtype=np.uint64)
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(words)]
+    nth = np.empty_like(places)
+    nth[order] = places - np.maximum.accumulate(np.where(new, places, np.uint64(0)))
+    return nth

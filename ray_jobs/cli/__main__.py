@@ -1,0 +1,248 @@
+"""The `gtcoder` command: parse, call the job, print what went wrong in one line.
+
+The jobs are imported within the commands, so that `--help` is quick and Ray is only loaded once
+its environment is set.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gtcoder.errors import ConfigError, GTCoderError
+from ray_jobs.cli import benchmark as cli_benchmark
+from ray_jobs.cli import cluster as cli_cluster
+from ray_jobs.cli.options import (
+    PASSED_ON,
+    Address,
+    Quiet,
+    Workers,
+    count_of,
+    duration_s,
+    run_module,
+)
+from ray_jobs.cluster.progress import Reporter
+
+app = typer.Typer(
+    name="gtcoder",
+    help="Learn a generator from a table, and write any number of synthetic rows.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def train(
+    table: Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")],
+    out: Annotated[str, typer.Option(help="Where the bundle goes: a new folder or s3:// URI.")],
+    preset: Annotated[str, typer.Option(help="Rules for model and training: default, paper.")] = (
+        "default"
+    ),
+    schema: Annotated[
+        str | None,
+        typer.Option(help='JSON file of kinds: {"columns": {"zip": {"kind": "categorical"}}}.'),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="A column to leave out; repeatable.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(help="End the training after so long: 90s, 5m, 2h.")
+    ] = None,
+    num_workers: Workers = None,
+    use_gpu: Annotated[bool, typer.Option("--use-gpu", help="One GPU for each worker.")] = False,
+    seed: Annotated[int, typer.Option(help="Makes the training repeatable.")] = 0,
+    validation_fraction: Annotated[
+        float | None, typer.Option(help="Share of rows held out to decide when to stop.")
+    ] = None,
+    on_bad_file: Annotated[
+        str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
+    ] = "fail",
+    address: Address = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Folder or URI for checkpoints; omitted, beside --out.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with this training if it was interrupted.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bundle that is there.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn a table and write a bundle."""
+    from ray_jobs.train import TrainRequest, run_training
+
+    request = TrainRequest(
+        table=table,
+        out=out,
+        preset=preset,
+        schema=_read_schema(schema),
+        exclude=tuple(exclude or ()),
+        epochs=epochs,
+        max_time_s=duration_s(max_time) if max_time else None,
+        num_workers=num_workers,
+        use_gpu=use_gpu,
+        seed=seed,
+        validation_fraction=validation_fraction,
+        on_bad_file=on_bad_file,
+        address=address,
+        storage=storage,
+        resume=resume,
+        overwrite=overwrite,
+    )
+    run_training(request, Reporter(quiet=quiet))
+
+
+@app.command()
+def generate(
+    bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
+    rows: Annotated[str, typer.Option(help="How many rows, e.g. 1000000 or 1_000_000.")],
+    out: Annotated[str, typer.Option(help="Folder or s3:// URI for the Parquet files.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
+    rows_per_file: Annotated[
+        str | None, typer.Option(help="Rows of a file; omitted, at most about 1,000,000.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A condition all rows meet: column=value, age>=65, day=2013-06-01..2013-06-30, "
+            'or JSON such as {"sex": ["Female", "Male"]}; repeatable.'
+        ),
+    ] = None,
+    checksum: Annotated[
+        str | None, typer.Option(help="Of the bundle that is meant; refuse any other.")
+    ] = None,
+    num_workers: Workers = None,
+    address: Address = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the rows of another request.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write synthetic rows as Parquet; after a crash the same command goes on."""
+    from ray_jobs.generate import GenerateRequest, run_generation
+
+    request = GenerateRequest(
+        bundle=bundle,
+        rows=count_of(rows, "--rows"),
+        out=out,
+        seed=seed,
+        rows_per_file=count_of(rows_per_file, "--rows-per-file") if rows_per_file else None,
+        where=tuple(where or ()),
+        checksum=checksum,
+        num_workers=num_workers,
+        address=address,
+        overwrite=overwrite,
+    )
+    run_generation(request, Reporter(quiet=quiet))
+
+
+@app.command()
+def explain(
+    bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
+    out: Annotated[str, typer.Option(help="Folder or URI for contributions.json and the picture.")],
+    quiet: Quiet = False,
+) -> None:
+    """Write which columns drive what was learned, as JSON and a heat map."""
+    from ray_jobs.explain import run_explanation
+
+    run_explanation(bundle, out, Reporter(quiet=quiet))
+
+
+@app.command("evaluate")
+def evaluate_table(
+    real: Annotated[str, typer.Option(help="The table that the generator was trained on.")],
+    synthetic: Annotated[str, typer.Option(help="The generated table.")],
+    out: Annotated[str, typer.Option(help="Folder or s3:// URI for report.json and report.html.")],
+    holdout: Annotated[
+        str | None,
+        typer.Option(help="Real rows that were not trained on; omitted, split off --real."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column to predict; omitted, no utility is measured.")
+    ] = None,
+    rows: Annotated[str, typer.Option(help="Rows of each table to sample, at most.")] = "50_000",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
+    schema: Annotated[
+        str | None, typer.Option(help="JSON file of kinds, the same as for training.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="A column not to compare; repeatable.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a report that is there.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a synthetic table against the real one: likeness, use, leaks."""
+    from gtcoder.evaluation.evaluate import Request
+    from ray_jobs.evaluate import run_evaluation
+
+    request = Request(
+        real=real,
+        synthetic=synthetic,
+        holdout=holdout,
+        target=target,
+        rows=count_of(rows, "--rows"),
+        seed=seed,
+        schema=_read_schema(schema),
+        exclude=tuple(exclude or ()),
+    )
+    run_evaluation(request, out, Reporter(quiet=quiet), overwrite=overwrite)
+
+
+@app.command()
+def demo(
+    out: Annotated[str, typer.Option(help="Folder for all that is written.")] = "gtcoder-demo",
+    address: Address = None,
+    quiet: Quiet = False,
+) -> None:
+    """Go the whole way on 336,776 real flights, in under six minutes."""
+    from ray_jobs.demo import run_demo
+
+    run_demo(out, address, Reporter(quiet=quiet))
+
+
+@app.command(context_settings=PASSED_ON, add_help_option=False)
+def serve(context: typer.Context) -> None:
+    """Serve bundles over HTTP; see `gtcoder serve --help`."""
+    run_module("serve", context.args)
+
+
+app.command(context_settings={"ignore_unknown_options": True})(cli_cluster.submit)
+app.command()(cli_cluster.jobs)
+app.command()(cli_cluster.stop)
+app.add_typer(cli_benchmark.app, name="benchmark")
+
+
+def _read_schema(path: str | None) -> dict[str, object]:
+    if path is None:
+        return {}
+    try:
+        plain = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--schema {path} cannot be read as JSON: {error}") from error
+    if not isinstance(plain, dict):
+        raise ConfigError(f'--schema {path}: expected {{"columns": {{...}}}}')
+    return plain
+
+
+def main() -> None:
+    """Run the command; what a user can mend is one line on standard error and exit code 1."""
+    try:
+        app()
+    except (GTCoderError, OSError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        print(f"error: {said}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

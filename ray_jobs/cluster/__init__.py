@@ -1,0 +1,1 @@
+"""A Ray cluster to work on, what its tasks answer, and how far they are."""

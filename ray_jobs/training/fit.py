@@ -1,0 +1,121 @@
+"""Ray Train around the library's training loop: workers, checkpoints on storage, progress."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+from gtcoder.config import Config
+from gtcoder.errors import GTCoderError
+from gtcoder.table.files import is_local, resolve
+from ray_jobs.cluster.cluster import Workers
+from ray_jobs.cluster.progress import Stage
+from ray_jobs.training.worker import Board, Outcome, Task, train_worker
+
+_CHECKPOINTS = "checkpoints"
+_FAILURES = 8
+"""So often workers may be lost, and start again from the last checkpoint."""
+_STARTS = 60
+"""So often, a minute each, may what the workers need be taken by others before they start."""
+RESIZE_S = 60.0
+"""So often is seen whether there is room for workers that were lost; each time costs a restart."""
+
+
+def fit(
+    run: str,
+    encoded: str,
+    config: Config,
+    workers: Workers,
+    *,
+    seed: int,
+    max_time_s: float | None,
+    stage: Stage,
+) -> Outcome:
+    """Train on the encoded rows, from the last checkpoint in the run's folder if there is one.
+
+    Raises:
+        GTCoderError: workers failed again and again.
+    """
+    import ray
+    import ray.train
+    import ray.train.torch
+
+    filesystem, path = resolve(run)
+    board = ray.remote(num_cpus=0)(Board).remote()
+    task = Task(
+        run=run,
+        encoded=encoded,
+        config=config.to_dict(),
+        seed=seed,
+        max_time_s=max_time_s,
+        board=board,
+    )
+    trainer = ray.train.torch.TorchTrainer(
+        train_worker,
+        train_loop_config={"task": task},
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=(
+                (workers.least, workers.count) if workers.least < workers.count else workers.count
+            ),
+            use_gpu=bool(workers.gpus),
+            resources_per_worker=workers.resources,
+            elastic_resize_monitor_interval_s=RESIZE_S,
+        ),
+        run_config=ray.train.RunConfig(
+            name=_CHECKPOINTS,
+            storage_path=path,
+            storage_filesystem=None if is_local(run) else PyFileSystem(FSSpecHandler(filesystem)),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
+            failure_config=ray.train.FailureConfig(
+                max_failures=_FAILURES, controller_failure_limit=_STARTS
+            ),
+        ),
+    )
+    with _shown(board, stage):
+        outcome: Outcome = _fitted(trainer).return_value
+    stage.saw_memory(outcome.peak_bytes)
+    return outcome
+
+
+def _fitted(trainer: Any) -> Any:
+    """The result of a fit; what the library found wrong in a worker comes out as it was."""
+    import ray.train
+
+    try:
+        return trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        causes = [*getattr(error, "worker_failures", {}).values(), error]
+        for cause in causes:
+            if isinstance(cause, GTCoderError):
+                raise cause from error
+        said = str(causes[0]).strip().splitlines()
+        raise GTCoderError(
+            f"training failed: {said[-1] if said else causes[0]!r}; the same command with "
+            "--resume goes on from the last checkpoint"
+        ) from error
+
+
+@contextmanager
+def _shown(board: Any, stage: Stage) -> Iterator[None]:
+    """Show a training's progress until it ends."""
+    import ray
+
+    ended = threading.Event()
+
+    def poll() -> None:
+        while not ended.wait(0.5):
+            progress = ray.get(board.last.remote())
+            if progress is not None:
+                speed = progress.rows / max(progress.elapsed_s, 1e-3)
+                text = f"epoch {progress.epoch} of {progress.epochs}, {speed:,.0f} rows/s"
+                stage.update(progress.share, text)
+
+    thread = threading.Thread(target=poll, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

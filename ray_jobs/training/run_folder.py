@@ -1,0 +1,78 @@
+"""Where a training keeps its state until the bundle is written: `NAME.run` beside it or elsewhere.
+
+It holds encoded rows, so it is removed when the bundle stands. What was asked for is written first:
+a run is only resumed by the command that began it.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from gtcoder.errors import OutputError
+from gtcoder.table.files import absolute, join, list_files, read_bytes, remove, write_bytes
+
+_REQUEST = "run.json"
+SCHEMA, CODEC, CONFIG = "schema.json", "codec.json", "config.json"
+SKIPPED = "skipped.json"
+
+
+def run_folder(out: str, storage: str | None) -> str:
+    """The folder of the training that writes a bundle to `out`."""
+    parent, _, name = absolute(out).rstrip("/").rpartition("/")
+    return join(absolute(storage) if storage else parent, f"{name}.run")
+
+
+def prepare(folder: str, request: Mapping[str, Any], *, resume: bool, overwrite: bool) -> bool:
+    """Make way for a run, or see that one can be gone on with; whether there is one.
+
+    Raises:
+        OutputError: a run stands there that is not to be resumed, or was begun otherwise, or
+            something else stands there.
+    """
+    try:
+        earlier = load_json(folder, _REQUEST)
+        if earlier is not None and resume:
+            _same(folder, earlier, request)
+            return True
+        if earlier is not None and not overwrite:
+            raise OutputError(
+                f"{folder} holds a training that did not end; add --resume to go on with it, or "
+                "--overwrite to begin anew"
+            )
+        if earlier is None and set(list_files(folder)) - {SCHEMA, CODEC, SKIPPED}:
+            raise OutputError(f"{folder} exists and is not a training; choose another --storage")
+        remove(folder)
+    except OSError as error:
+        raise error if isinstance(error, OutputError) else OutputError(str(error)) from error
+    return False
+
+
+def begin(folder: str, request: Mapping[str, Any]) -> None:
+    """Mark a run as one that can be resumed, now that its codec is there."""
+    save_json(folder, _REQUEST, request)
+
+
+def save_json(folder: str, name: str, value: Any) -> None:
+    """Keep something in a run's folder."""
+    write_bytes(join(folder, name), json.dumps(value).encode())
+
+
+def load_json(folder: str, name: str) -> Any:
+    """What was kept; nothing if it was not."""
+    try:
+        return json.loads(read_bytes(join(folder, name)))
+    except FileNotFoundError:
+        return None
+
+
+def _same(folder: str, earlier: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    for key, value in json.loads(json.dumps(request)).items():
+        if earlier.get(key) != value:
+            was = "" if key == "table_fingerprint" else f" (it was {earlier.get(key)!r})"
+            raise OutputError(
+                f"--resume: the training in {folder} was begun with another {_WORDS.get(key, key)}"
+                f"{was}; give the same, or --overwrite to begin anew"
+            )
+
+
+_WORDS = {"table_fingerprint": "content of the table", "validation_fraction": "share held out"}

@@ -1,0 +1,1 @@
+"""Bulk batches: `gtcoder generate` as Ray jobs below one root."""

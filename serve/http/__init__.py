@@ -1,0 +1,1 @@
+"""What goes over HTTP: calls, bodies, formats, keys, problems."""

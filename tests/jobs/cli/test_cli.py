@@ -1,0 +1,111 @@
+"""What the user reads: one line for a mistake, help that names every option."""
+
+import pytest
+
+from gtcoder.errors import ConfigError
+from ray_jobs.cli.__main__ import main
+from ray_jobs.cli.options import duration_s
+
+TRAIN = (
+    "--out --preset --schema --exclude --epochs --max-time --num-workers --use-gpu --seed "
+    "--validation-fraction --on-bad-file --address --storage --resume --overwrite --quiet"
+)
+GENERATE = "--rows --out --seed --rows-per-file --where --num-workers --address --overwrite --quiet"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Exit code, standard output and standard error of a command line."""
+
+    def start(*arguments):
+        monkeypatch.setattr("sys.argv", ["gtcoder", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("command", "options"), [("train", TRAIN), ("generate", GENERATE), ("explain", "--out")]
+)
+def test_help_names_every_option(run, command, options, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    for option in options.split():
+        assert option in out
+
+
+def test_help_lists_the_commands(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("train", "generate", "explain"):
+        assert command in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "/nowhere", "--out", "{tmp}/b"], "no table: /nowhere: no such file or folder"),
+        (["train", "{table}", "--out", "{bundle}"], "{bundle} exists; choose another place"),
+        (["train", "{table}", "--out", "{tmp}/b", "--preset", "best"], "no preset 'best'"),
+        (["train", "{table}", "--out", "{tmp}/b", "--max-time", "soon"], "--max-time 'soon'"),
+        (["train", "{table}", "--out", "{tmp}/b", "--exclude", "colr"], "did you mean 'colour'?"),
+        (["train", "{table}", "--out", "{tmp}/b", "--schema", "/no.json"], "--schema /no.json"),
+        (["train", "{table}", "--out", "{tmp}/b", "--address", "ray://x:1"], "Ray Client cannot"),
+        (
+            ["train", "{table}", "--out", "s3", "--on-bad-file", "eat"],
+            "--on-bad-file eat",
+        ),
+        (["train", "{table}", "--out", "s3", "--epochs", "0"], "--epochs must be at least 1"),
+        (["train", "nfs://t", "--out", "{tmp}/b"], "nfs://t: no such kind of storage"),
+        (["generate", "/nowhere", "--rows", "1", "--out", "{tmp}/o"], "no bundle: /nowhere"),
+        (["generate", "{table}", "--rows", "1", "--out", "{tmp}/o"], "is not a bundle"),
+        (["generate", "{bundle}", "--rows", "many", "--out", "{tmp}/o"], "--rows 'many'"),
+        (
+            ["generate", "{bundle}", "--rows", "1", "--out", "{tmp}/o", "--where", "colour=pink"],
+            "blue",
+        ),
+        (
+            ["generate", "{bundle}", "--rows", "1", "--out", "{tmp}/o", "--where", "shade=pink"],
+            "shade",
+        ),
+        (["explain", "/nowhere", "--out", "{tmp}/o"], "no bundle: /nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line(run, arguments, message, tmp_path, table_folder, bundle_path):
+    known = {"tmp": tmp_path, "table": table_folder, "bundle": bundle_path}
+    code, out, err = run(*(argument.format(**known) for argument in arguments))
+    assert code == 1
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert message.format(**known) in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_explain_writes_numbers_and_a_picture(bundle_path, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["gtcoder", "explain", bundle_path, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "attention.png",
+        "contributions.json",
+    ]
+    assert "colour" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), (" 2 m", 120)]
+)
+def test_durations(text, seconds):
+    assert duration_s(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "5 minutes", "-5m", "0s"])
+def test_durations_that_are_none(text):
+    with pytest.raises(ConfigError, match="expected a time such as"):
+        duration_s(text)

@@ -1,0 +1,145 @@
+"""Eq. 10 and 12: the decoder is a probability over rows, one step a field."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch.distributions import Normal
+from torch.nn import functional
+
+from gtcoder.codec.layout import Layout, Scalar
+from gtcoder.model import steps as module
+from gtcoder.model.decoder import Decoder
+from gtcoder.model.steps import digit_frequencies, steps_of
+
+
+@pytest.fixture
+def layout(field):
+    return Layout((field("a", [0.2, 0.3, 0.5]), field("b", [0.9, 0.1]), field("c", [1, 1, 1, 2])))
+
+
+def random_decoder(layout: Layout, *, autoregressive: bool = True) -> Decoder:
+    torch.manual_seed(0)
+    decoder = Decoder(layout, latent=2, hidden=16, autoregressive=autoregressive)
+    torch.nn.init.normal_(decoder.heads.free)
+    return decoder
+
+
+def all_rows(layout: Layout) -> torch.Tensor:
+    return torch.tensor(list(product(*(range(field.cardinality) for field in layout.fields))))
+
+
+def logits(decoder: Decoder, z: torch.Tensor, codes: torch.Tensor) -> list[torch.Tensor]:
+    return decoder.logits(decoder.states(z, codes))
+
+
+@pytest.mark.parametrize("autoregressive", [True, False])
+def test_a_step_sees_what_was_drawn_before_it_and_nothing_after(layout, autoregressive):
+    decoder = random_decoder(layout, autoregressive=autoregressive)
+    z, codes = torch.randn(5, 2), torch.zeros(5, 3, dtype=torch.long)
+    before = logits(decoder, z, codes)
+    for k in range(3):
+        changed = codes.clone()
+        changed[:, k] = 1
+        after = logits(decoder, z, changed)
+        for s in range(3):
+            sees = autoregressive and s > k
+            assert torch.allclose(after[s], before[s], atol=1e-5) != sees, (k, s)
+
+
+@pytest.mark.parametrize("autoregressive", [True, False])
+def test_probabilities_of_all_rows_sum_to_1(layout, autoregressive):
+    decoder, rows = random_decoder(layout, autoregressive=autoregressive), all_rows(layout)
+    for z in torch.randn(4, 2):
+        log_likelihood = -decoder.reconstruction(
+            z.expand(len(rows), 2), rows, torch.zeros(rows.shape)
+        )
+        torch.testing.assert_close(log_likelihood.exp().sum(), torch.tensor(1.0))
+
+
+def test_without_autoregression_columns_are_independent_given_z(layout):
+    decoder, rows = random_decoder(layout, autoregressive=False), all_rows(layout)
+    z = torch.randn(1, 2).expand(len(rows), 2)
+    table = (-decoder.reconstruction(z, rows, torch.zeros(rows.shape))).exp().view(3, 2, 4)
+    expected = torch.einsum("a,b,c->abc", table.sum((1, 2)), table.sum((0, 2)), table.sum((0, 1)))
+    torch.testing.assert_close(table, expected)
+
+
+def test_training_starts_at_the_marginals(layout):
+    decoder, rows = Decoder(layout, latent=2, hidden=16, autoregressive=True), all_rows(layout)
+    z = torch.randn(len(rows), 2)
+    log_likelihood = -decoder.reconstruction(z, rows, torch.zeros(rows.shape))
+    shares = [torch.tensor(field.frequencies) for field in layout.fields]
+    expected = sum(share[rows[:, k]].log() for k, share in enumerate(shares))
+    torch.testing.assert_close(log_likelihood, expected)
+
+
+@pytest.mark.parametrize("cardinality", [1, 2, 256, 257, 300, 1_000, 4_098])
+def test_digits_make_every_code_once(field, cardinality):
+    steps = steps_of(Layout((field("x", [1.0] * cardinality),)))
+    assert len(steps) == (1 if cardinality <= 256 else 2)
+    codes = torch.arange(cardinality).unsqueeze(1)
+    digits = [step.digit(codes) for step in steps]
+    made = sum(d * step.divisor for d, step in zip(digits, steps, strict=True))
+    assert (made == codes[:, 0]).all()
+    for digit, step in zip(digits, steps, strict=True):
+        assert 0 <= digit.min() <= digit.max() == step.size - 1
+    assert max(step.size for step in steps) <= max(256, 2 * cardinality**0.5)
+
+
+def test_digit_frequencies_add_up_the_codes(field):
+    shares = torch.rand(300).softmax(0)
+    lead, trail = steps_of(Layout((field("x", shares.tolist()),)))
+    assert (lead.size, trail.size) == (17, 18)
+    padded = functional.pad(shares, (0, 17 * 18 - 300)).view(17, 18)
+    torch.testing.assert_close(digit_frequencies(lead, shares.tolist()), padded.sum(1))
+    torch.testing.assert_close(digit_frequencies(trail, shares.tolist()), padded.sum(0))
+
+
+def test_a_field_in_two_digits_is_one_probability(field, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST_STEP", 3)
+    layout = Layout((field("a", [1, 1, 1, 1, 3, 2, 1, 1, 1]), field("b", [1, 2])))
+    decoder, rows = random_decoder(layout), all_rows(layout)
+    assert [step.size for step in decoder.steps] == [3, 3, 2]
+    z = torch.randn(1, 2).expand(len(rows), 2)
+    log_likelihood = -decoder.reconstruction(z, rows, torch.zeros(rows.shape))
+    torch.testing.assert_close(log_likelihood.exp().sum(), torch.tensor(1.0))
+
+
+def test_scalars_of_modes_are_gaussians(field):
+    """Eq. 12 is −log N(scalar; tanh, θ) without its constant, for mode-coded fields alone."""
+    layout = Layout(
+        (
+            field("x", [1, 1], scalar=Scalar.MODE, discrete=False),
+            field("u", [1, 1], scalar=Scalar.UNIFORM, discrete=False),
+            field("y", [1, 1, 1], scalar=Scalar.MODE, discrete=False),
+        )
+    )
+    decoder = random_decoder(layout, autoregressive=False)
+    with torch.no_grad():
+        decoder.mode_log_std.copy_(torch.tensor([-1.0, 7.0, 0.5]))
+    z, codes, scalars = torch.randn(6, 2), torch.zeros(6, 3, dtype=torch.long), torch.rand(6, 3)
+    entropies = sum(
+        functional.cross_entropy(each, codes[:, k], reduction="none")
+        for k, each in enumerate(logits(decoder, z, codes))
+    )
+    mean, log_std = decoder.scalar_distribution(decoder.states(z, codes)[:, 0])
+    assert mean.abs().max() <= 1
+    gaussian = Normal(mean, log_std.exp()).log_prob(scalars)[:, [0, 2]].sum(1)
+    constant = 2 * 0.5 * torch.log(torch.tensor(2 * torch.pi))
+    expected = entropies - gaussian - constant
+    torch.testing.assert_close(decoder.reconstruction(z, codes, scalars), expected)
+
+
+def test_jitter_moves_what_is_seen_of_numbers_to_codes_nearby(field):
+    numbers = field("n", [1] * 9 + [2], ordered=True, discrete=False)
+    layout = Layout((field("a", [1, 1]), numbers))
+    decoder = Decoder(layout, latent=2, hidden=4, autoregressive=True, jitter=1.0)
+    codes = torch.tensor([[1, 4], [0, 0], [1, 8], [1, 9]]).repeat_interleave(500, 0)
+    moved = decoder._jittered(codes)
+    assert torch.equal(moved[:, 0], codes[:, 0])
+    middle, first, last, missing = moved[:, 1].view(4, 500)
+    assert middle.float().mean().item() == pytest.approx(4, abs=0.2)
+    assert middle.float().std().item() == pytest.approx(1, abs=0.15)
+    assert (first.min(), last.max()) == (0, 8)
+    assert missing.unique().tolist() == [9]

@@ -1,0 +1,201 @@
+"""A drawn row is a function of its own random numbers, and meets its conditions."""
+
+import numpy as np
+import pytest
+import torch
+
+from gtcoder.codec.layout import Constraint, Layout, Scalar
+from gtcoder.model import steps
+from gtcoder.model.gtcoder import GTCoder
+from gtcoder.sampling.draw import Drawer
+from gtcoder.training import em
+
+
+def only(
+    field: int, size: int, *codes: int, low=0.0, high=1.0, weight=1.0
+) -> dict[int, Constraint]:
+    weights = np.zeros(size, np.float32)
+    weights[list(codes)] = weight
+    ends = np.full(size, low, np.float32), np.full(size, high, np.float32)
+    return {field: Constraint(weights, *ends)}
+
+
+def merged(conditions) -> dict[int, Constraint]:
+    return {at: one for condition in conditions for at, one in condition.items()}
+
+
+class Drawing:
+    """A drawer with a plan."""
+
+    def __init__(self, model: GTCoder, layout: Layout, conditions=()):
+        self.drawer = Drawer(model, layout)
+        self.plan = self.drawer.plan(merged(conditions))
+
+    def draw(self, uniforms: np.ndarray):
+        return self.drawer.draw([(self.plan, uniforms)])
+
+
+def draw(drawing: Drawing, rows: int, seed: int = 0):
+    return drawing.draw(np.random.default_rng(seed).random((rows, drawing.plan.width)))
+
+
+def shares(codes: np.ndarray, size: int) -> np.ndarray:
+    return np.bincount(codes, minlength=size) / len(codes)
+
+
+def assert_same_shares(a: np.ndarray, b: np.ndarray, size: int) -> None:
+    """Within five standard errors, and a little for a finite number of candidates."""
+    p, q = shares(a, size), shares(b, size)
+    error = np.sqrt(p * (1 - p) / len(a) + q * (1 - q) / len(b))
+    assert (np.abs(p - q) <= 5 * error + 0.01).all(), (p, q)
+
+
+@pytest.fixture(params=["free", "conditioned"])
+def conditions(request):
+    return [only(0, 3, 2)] if request.param == "conditioned" else []
+
+
+def test_a_row_is_the_same_whatever_range_it_is_drawn_in(trained, layout, conditions):
+    drawing = Drawing(trained, layout, conditions)
+    uniforms = np.random.default_rng(0).random((1_100, drawing.plan.width))
+    whole = drawing.draw(uniforms)
+    for start, stop in ((0, 1), (511, 513), (700, 1_100), (5, 5)):
+        part = drawing.draw(uniforms[start:stop])
+        np.testing.assert_array_equal(part.codes, whole.codes[start:stop])
+        np.testing.assert_array_equal(part.scalars, whole.scalars[start:stop])
+    assert whole.codes.dtype == np.int16
+    assert whole.scalars.dtype == np.float32
+
+
+def test_a_row_is_the_same_beside_rows_under_other_plans(trained, layout):
+    wanted = ([], [only(0, 3, 2)], [only(3, 20, 7), only(1, 5, 1, low=0.25)], [], [only(2, 2, 1)])
+    drawer = Drawer(trained, layout)
+    plans = [drawer.plan(merged(conditions)) for conditions in wanted]
+    sizes = (900, 40, 33, 700, 1)
+    rng = np.random.default_rng(0)
+    parts = [(plan, rng.random((n, plan.width))) for plan, n in zip(plans, sizes, strict=True)]
+    together = drawer.draw(parts)
+    alone = [drawer.draw([part]) for part in parts]
+    np.testing.assert_array_equal(together.codes, np.concatenate([each.codes for each in alone]))
+    np.testing.assert_array_equal(
+        together.scalars, np.concatenate([each.scalars for each in alone])
+    )
+
+
+def test_unconditioned_rows_are_like_the_table(trained, layout, encoded):
+    drawn = draw(Drawing(trained, layout), 20_000)
+    for k, field in enumerate(layout.fields):
+        difference = shares(drawn.codes[:, k], field.cardinality) - np.array(field.frequencies)
+        assert np.abs(difference).max() < 0.05, field.name
+    joint = [c[:, 0] * 5 + c[:, 1] for c in (drawn.codes, encoded.codes)]
+    assert np.abs(shares(joint[0], 15) - shares(joint[1], 15)).sum() < 0.15
+    assert (drawn.scalars[:, [0, 2, 3]] == 0).all()
+    assert 0 <= drawn.scalars[:, 1].min() < 0.01 < 0.99 < drawn.scalars[:, 1].max() < 1
+
+
+@pytest.mark.parametrize(("at", "code"), [(0, 0), (0, 2), (2, 1), (3, 7)])
+def test_a_condition_is_always_met_and_the_rest_follows_it(trained, layout, at, code):
+    size = layout.fields[at].cardinality
+    conditioned = draw(Drawing(trained, layout, [only(at, size, code)]), 4_000)
+    assert (conditioned.codes[:, at] == code).all()
+    free = draw(Drawing(trained, layout), 60_000, seed=1)
+    filtered = free.codes[free.codes[:, at] == code]
+    assert len(filtered) > 500
+    for k, field in enumerate(layout.fields):
+        assert_same_shares(conditioned.codes[:, k], filtered[:, k], field.cardinality)
+
+
+def test_several_conditions_and_any_of_several_codes(trained, layout):
+    wanted = [only(0, 3, 0, 1), only(1, 5, 1, 2, low=0.25, high=0.5), only(2, 2, 1)]
+    rows = draw(Drawing(trained, layout, wanted), 4_000)
+    assert set(rows.codes[:, 0]) == {0, 1}
+    assert set(rows.codes[:, 1]) == {1, 2}
+    assert (rows.codes[:, 2] == 1).all()
+    assert 0.25 <= rows.scalars[:, 1].min() < rows.scalars[:, 1].max() <= 0.5
+    free = draw(Drawing(trained, layout), 100_000, seed=1)
+    met = np.isin(free.codes[:, 0], [0, 1]) & np.isin(free.codes[:, 1], [1, 2])
+    met &= free.codes[:, 2] == 1
+    for k in (0, 1, 3):
+        size = layout.fields[k].cardinality
+        assert_same_shares(rows.codes[:, k], free.codes[met][:, k], size)
+
+
+def test_half_of_a_bin_weighs_half(trained, layout):
+    weights = np.array([1, 1, 0.5, 0, 0], np.float32)
+    high = np.array([1, 1, 0.5, 1, 1], np.float32)
+    below = {1: Constraint(weights, np.zeros(5, np.float32), high)}
+    rows = draw(Drawing(trained, layout, [below]), 4_000)
+    free = draw(Drawing(trained, layout), 60_000, seed=1)
+    met = free.codes[:, 1] + free.scalars[:, 1] < 2.5
+    for k, field in enumerate(layout.fields):
+        assert_same_shares(rows.codes[:, k], free.codes[met][:, k], field.cardinality)
+
+
+def test_a_rare_category_costs_the_same(trained, layout):
+    rare, common = (Drawing(trained, layout, [only(0, 3, code)]) for code in (2, 0))
+    assert rare.plan.width == common.plan.width
+    assert rare.plan.candidates == common.plan.candidates
+
+
+def test_uniforms_next_to_one_stay_inside(trained, layout):
+    for conditions in ([only(0, 3, 0, 1)], []):
+        drawing = Drawing(trained, layout, conditions)
+        rows = drawing.draw(np.full((3, drawing.plan.width), np.nextafter(1, 0)))
+        assert (rows.scalars < 1).all()
+        assert not conditions or (rows.codes[:, 0] < 2).all()
+
+
+def test_a_condition_is_met_where_the_decoder_is_sure_it_is_not(trained, layout):
+    model = GTCoder(layout, trained.config)
+    model.load_state_dict(trained.state_dict())
+    model.mixture.refresh()
+    with torch.no_grad():
+        model.decoder.bias[2] = -500.0
+    rows = draw(Drawing(model, layout, [only(0, 3, 2)]), 500)
+    assert (rows.codes[:, 0] == 2).all()
+
+
+def test_conditions_on_a_field_drawn_in_two_digits(trained, layout, monkeypatch):
+    monkeypatch.setattr(steps, "LARGEST_STEP", 6)
+    model = GTCoder(layout, trained.config)
+    with torch.no_grad():
+        torch.nn.init.normal_(model.decoder.heads.free, std=0.5)
+    assert [step.size for step in model.decoder.steps] == [3, 5, 2, 4, 5]
+    wanted = (3, 4, 19)
+    rows = draw(Drawing(model, layout, [only(3, 20, *wanted)]), 3_000)
+    assert set(rows.codes[:, 3]) == set(wanted)
+    free = draw(Drawing(model, layout), 60_000, seed=1)
+    met = free.codes[np.isin(free.codes[:, 3], wanted)]
+    for k, field in enumerate(layout.fields):
+        assert_same_shares(rows.codes[:, k], met[:, k], field.cardinality)
+
+
+def test_scalars_of_modes_follow_the_decoder_and_the_condition(field, small):
+    layout = Layout((field("x", [0.4, 0.6], scalar=Scalar.MODE, discrete=False),))
+    model = GTCoder(layout, small(latent_mixture=False).model)
+    em.from_labels(model)
+    with torch.no_grad():
+        model.decoder.mode_mean.weight.zero_()
+        model.decoder.mode_mean.bias.fill_(0.3)
+        model.decoder.mode_log_std.fill_(-1.0)
+    mean, std = np.tanh(0.3), np.exp(-1.0)
+    free = draw(Drawing(model, layout), 40_000).scalars[:, 0]
+    inside = np.abs(free) < 1
+    expected = torch.distributions.Normal(mean, std)
+    for at in (-0.5, 0.0, 0.5):
+        assert abs((free < at).mean() - float(expected.cdf(torch.tensor(at)))) < 0.015
+    assert inside.mean() > 0.95
+    assert np.abs(free).max() == 1
+    within = only(0, 2, 1, low=0.5, high=0.7)
+    rows = draw(Drawing(model, layout, [within]), 20_000)
+    assert (rows.codes == 1).all()
+    assert 0.5 <= rows.scalars.min() < rows.scalars.max() <= np.float32(0.7)
+    met = free[(free >= 0.5) & (free <= 0.7)]
+    assert abs(np.mean(rows.scalars) - met.mean()) < 0.004
+    open_ended = draw(Drawing(model, layout, [only(0, 2, 1, low=-1.0, high=1.0)]), 40_000)
+    assert abs((open_ended.scalars == 1).mean() - (free == 1).mean()) < 0.006
+
+
+def test_no_rows(trained, layout):
+    rows = draw(Drawing(trained, layout), 0)
+    assert rows.codes.shape == rows.scalars.shape == (0, 4)

@@ -1,0 +1,224 @@
+"""The training loop: it learns, it stops when it should, and it goes on as if never stopped."""
+
+import json
+from itertools import pairwise
+
+import pytest
+import torch
+
+from gtcoder.codec.layout import take
+from gtcoder.training import loop as training
+from gtcoder.training.loop import Training, train
+from gtcoder.training.options import RunOptions
+from gtcoder.training.rows import EncodedRows
+
+
+class KilledError(Exception):
+    pass
+
+
+class Memory:
+    """Keeps the last state, and dies after keeping `kill_after` of them."""
+
+    def __init__(self, kill_after: int | None = None) -> None:
+        self.state: bytes | None = None
+        self.kept = 0
+        self.kill_after = kill_after
+
+    def load(self) -> bytes | None:
+        return self.state
+
+    def save(self, state: bytes | None) -> None:
+        self.state = state
+        self.kept += 1
+        if self.kept == self.kill_after:
+            raise KilledError
+
+
+@pytest.fixture
+def rows(encoded):
+    return EncodedRows.of(encoded, seed=0, validation_fraction=0.1)
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Checkpoints wherever there may be one."""
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "MID_EPOCH_SECONDS", 0.0)
+
+
+def same_weights(a, b) -> bool:
+    one, other = a.model.state_dict(), b.model.state_dict()
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_the_loss_falls_below_the_entropy_of_the_columns_alone(layout, rows, small):
+    trained = train(layout, rows, small(epochs=10, learning_rate=1e-2))
+    entropy = -sum(p * torch.tensor(p).log() for f in layout.fields for p in f.frequencies if p)
+    first, last = trained.history[0], trained.history[-1]
+    assert last["reconstruction"] < first["reconstruction"]
+    assert last["validation"] < float(entropy) - 0.2
+    assert last["contrastive"] < first["contrastive"]
+    assert trained.stopped == "epochs"
+    assert trained.rows == 10 * (rows.rows // 100) * 100
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("kill_after", [1, 4, 7])
+def test_a_killed_run_goes_on_to_the_very_same_weights(layout, rows, small, kill_after):
+    config = small(epochs=4, warm_share=0.3, batch_rows=90)
+    undisturbed = train(layout, rows, config)
+    checkpoints = Memory(kill_after)
+    with pytest.raises(KilledError):
+        train(layout, rows, config, checkpoints=checkpoints)
+    resumed = train(layout, rows, config, checkpoints=checkpoints)
+    assert same_weights(resumed, undisturbed)
+    assert resumed.rows == undisturbed.rows
+    assert [h["validation"] for h in resumed.history] == [
+        h["validation"] for h in undisturbed.history
+    ]
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_run_killed_twice_between_checkpoints(layout, rows, small):
+    config = small(epochs=3, warm_share=0.3)
+    checkpoints, calls = Memory(), 0
+
+    def die_on(last: int):
+        def progress(_: training.Progress) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == last:
+                raise KilledError
+
+        return RunOptions(progress=progress)
+
+    for last in (4, 8):
+        with pytest.raises(KilledError):
+            train(layout, rows, config, options=die_on(last), checkpoints=checkpoints)
+    resumed = train(layout, rows, config, checkpoints=checkpoints)
+    assert same_weights(resumed, train(layout, rows, config))
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_finished_run_resumes_to_its_end(layout, rows, small):
+    checkpoints = Memory()
+    once = train(layout, rows, small(), checkpoints=checkpoints)
+    again = train(layout, rows, small(), checkpoints=checkpoints)
+    assert same_weights(once, again)
+    assert again.stopped == "epochs"
+
+
+def test_the_seed_decides_the_weights(layout, rows, small):
+    one, same, other = (
+        train(layout, rows, small(epochs=1), options=RunOptions(seed=seed)) for seed in (1, 1, 2)
+    )
+    assert same_weights(one, same)
+    assert not same_weights(one, other)
+
+
+def test_no_global_random_state_is_touched_or_used(layout, rows, small):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    one = train(layout, rows, small(epochs=1))
+    torch.testing.assert_close(torch.rand(3), expected)
+    assert same_weights(one, train(layout, rows, small(epochs=1)))
+
+
+def test_max_time_ends_the_run_with_its_mixture_fitted(layout, rows, small):
+    options = RunOptions(max_time_s=1.0)
+    trained = train(layout, rows, small(epochs=10_000, patience=1_000), options=options)
+    assert trained.stopped == "max_time"
+    assert 1.0 <= trained.elapsed_s < 10
+    assert len(trained.model.mixture.means.unique(dim=0)) == 4
+
+
+def test_it_stops_when_validation_no_longer_improves(layout, rows, small):
+    config = small(epochs=60, patience=3, learning_rate=1e-9, validations=60)
+    trained = train(layout, rows, config)
+    assert trained.stopped == "plateau"
+    assert trained.rows < 30 * rows.rows
+
+
+def test_it_keeps_the_best(layout, rows, small):
+    run = Training(layout, rows, small(epochs=8, learning_rate=0.1), RunOptions(), Memory())
+    trained = run.run()
+    fitted = [line for line in trained.history if line["kl_mixture"]]
+    assert run.state.best == min(line["validation"] for line in fitted)
+    for name, value in trained.model.state_dict().items():
+        if not name.startswith("mixture."):  # which EM finishes
+            assert torch.equal(value, run.best[name])
+
+
+def test_without_validation_rows_it_takes_all_its_epochs(layout, encoded, small):
+    rows = EncodedRows.of(encoded, seed=0, validation_fraction=0.0)
+    trained = train(layout, rows, small(epochs=2))
+    assert trained.stopped == "epochs"
+    assert all("validation" not in line for line in trained.history)
+
+
+def test_the_shortest_run_still_has_a_mixture(layout, rows, small):
+    trained = train(layout, rows, small(epochs=1, batch_rows=2_000))
+    assert len(trained.model.mixture.means.unique(dim=0)) == 4
+
+
+def test_progress_only_rises(layout, rows, small):
+    seen: list[training.Progress] = []
+    train(layout, rows, small(), options=RunOptions(progress=seen.append))
+    for one, other in pairwise(seen):
+        assert one.share <= other.share
+        assert one.rows <= other.rows
+        assert one.elapsed_s <= other.elapsed_s
+    assert seen[-1].share == 1.0
+    assert seen[-1].validation_loss is not None
+
+
+@pytest.mark.parametrize("rows_there", [2, 3, 33])
+def test_tiny_tables(layout, encoded, small, rows_there):
+    few = EncodedRows.of(take(encoded, slice(0, rows_there)), seed=0, validation_fraction=0.0)
+    trained = train(layout, few, small(components=1))
+    assert all(value.isfinite().all() for value in trained.model.state_dict().values())
+
+
+@pytest.mark.parametrize("switch", ["fusion", "mixture_prior", "contrastive", "latent_mixture"])
+def test_every_ablation_trains(layout, rows, small, switch):
+    trained = train(layout, rows, small(epochs=1, **{switch: False}))
+    assert all(value.isfinite().all() for value in trained.model.state_dict().values())
+
+
+TWO = """
+import json
+
+from gtcoder.config import Config
+from gtcoder.training.rows import EncodedRows
+from gtcoder.codec.layout import Encoded, Layout
+from gtcoder.training.loop import train
+
+given = torch.load(f"{folder}/given.pt")
+layout = Layout.from_dict(json.loads(given["layout"]))
+encoded = Encoded(given["codes"].numpy(), given["scalars"].numpy())
+rows = EncodedRows.of(encoded, seed=0, validation_fraction=0.1)
+trained = train(layout, rows, Config.from_dict(given["config"]))
+result = {**trained.model.state_dict(), "rows": torch.tensor(trained.rows),
+          "validation": torch.tensor(trained.history[-1]["validation"])}
+"""
+
+
+def test_two_workers_end_with_one_model(two_workers, tmp_path, layout, encoded, rows, small):
+    config = small(epochs=4, learning_rate=1e-2)
+    torch.save(
+        {
+            "codes": torch.from_numpy(encoded.codes),
+            "scalars": torch.from_numpy(encoded.scalars),
+            "layout": json.dumps(layout.to_dict()),
+            "config": config.to_dict(),
+        },
+        tmp_path / "given.pt",
+    )
+    first, second = two_workers(TWO)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[k], second[k]) for k in first)
+    alone = train(layout, rows, config)
+    assert int(first["rows"]) == alone.rows
+    assert abs(float(first["validation"]) - alone.history[-1]["validation"]) < 0.25

@@ -1,0 +1,202 @@
+"""The held-out rows, the order of epochs and the parts on disk follow from a seed alone."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from gtcoder.codec.layout import Encoded, Layout, concat, take
+from gtcoder.errors import TableError
+from gtcoder.training import parts, rows
+from gtcoder.training.held_out import held_out
+from gtcoder.training.parts import Part, read_manifest, read_part, write_manifest, write_part
+from gtcoder.training.rows import SHARD_PART_ROWS, EncodedRows
+
+
+def as_set(encoded: Encoded) -> set[bytes]:
+    rows = np.concatenate([encoded.codes.astype(np.float32), encoded.scalars], 1)
+    return {row.tobytes() for row in rows}
+
+
+def cut(encoded: Encoded, *at: int) -> list[Encoded]:
+    return [take(encoded, slice(a, b)) for a, b in zip((0, *at), (*at, None), strict=True)]
+
+
+def in_parts(encoded: Encoded, *at: int) -> EncodedRows:
+    parts = [Part(len(p), lambda p=p: p) for p in cut(encoded, *at)]
+    return EncodedRows(parts, take(encoded, slice(0, 0)))
+
+
+def epoch(rows: EncodedRows, *, steps: int, **chosen: int) -> Encoded:
+    arguments = {"seed": 1, "epoch": 0, "rank": 0, "world": 1, "batch_rows": 100} | chosen
+    return concat(list(islice(rows.batches(**arguments), steps)))
+
+
+@pytest.fixture
+def windowed(monkeypatch):
+    """Tables of this size do not fit the shuffling window."""
+    monkeypatch.setattr(rows, "WINDOW_ROWS", 1_000)
+
+
+@pytest.mark.parametrize("at", [(1,), (700, 701, 2_000)])
+def test_held_out_does_not_depend_on_the_cut(encoded, at):
+    whole = held_out(encoded, 5, 0.2)
+    parts = np.concatenate([held_out(part, 5, 0.2) for part in cut(encoded, *at)])
+    np.testing.assert_array_equal(whole, parts)  # scalars make these rows distinct
+    assert abs(whole.mean() - 0.2) < 0.03
+
+
+def test_held_out_follows_the_seed_and_the_fraction(encoded):
+    assert not held_out(encoded, 5, 0.0).any()
+    assert (held_out(encoded, 5, 0.2) != held_out(encoded, 6, 0.2)).any()
+    assert held_out(encoded, 5, 0.3)[held_out(encoded, 5, 0.2)].all()
+    assert not len(held_out(take(encoded, slice(0, 0)), 5, 0.2))
+
+
+def test_no_frequent_combination_is_held_out_whole():
+    codes = np.repeat(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.int16), 500, axis=0)
+    rows = Encoded(codes, np.zeros(codes.shape, np.float32))
+    for seed in range(20):
+        shares = held_out(rows, seed, 0.1).reshape(4, 500).mean(1)
+        assert (abs(shares - 0.1) < 0.07).all()
+
+
+def test_an_epoch_is_every_row_once_in_an_order_the_seed_decides(encoded):
+    rows = EncodedRows.of(encoded, seed=0, validation_fraction=0.0)
+    first = epoch(rows, steps=30)
+    assert as_set(first) == as_set(encoded)
+    np.testing.assert_array_equal(first.scalars, epoch(rows, steps=30).scalars)
+    for other in ({"seed": 2}, {"epoch": 1}):
+        assert (epoch(rows, steps=30, **other).scalars != first.scalars).any()
+        assert as_set(epoch(rows, steps=30, **other)) == as_set(encoded)
+
+
+@pytest.mark.parametrize("world", [2, 3, 7])
+def test_workers_share_an_epoch(encoded, world):
+    rows = EncodedRows.of(encoded, seed=0, validation_fraction=0.0)
+    steps = len(encoded) // (world * 50)
+    shares = [epoch(rows, steps=steps, rank=r, world=world, batch_rows=50) for r in range(world)]
+    assert len({len(share) for share in shares}) == 1
+    assert len(set.union(*map(as_set, shares))) == sum(map(len, shares)), "disjoint"
+
+
+@pytest.mark.usefixtures("windowed")
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_workers_share_the_parts_of_a_table_beyond_the_window(encoded, world):
+    rows = in_parts(encoded, 500, 1_000, 1_500, 2_000, 2_500)
+    steps = len(encoded) // (world * 50)
+    shares = [epoch(rows, steps=steps, rank=r, world=world, batch_rows=50) for r in range(world)]
+    assert set.union(*map(as_set, shares)) == as_set(encoded)
+    again = epoch(rows, steps=steps, rank=world - 1, world=world, batch_rows=50)
+    np.testing.assert_array_equal(again.scalars, shares[-1].scalars)
+
+
+@pytest.mark.usefixtures("windowed")
+def test_workers_take_equally_many_steps_however_unequal_their_parts(encoded):
+    rows = in_parts(encoded, 2_900, 2_990)
+    steps = 10
+    shares = [epoch(rows, steps=steps, rank=r, world=3, batch_rows=100) for r in range(3)]
+    assert [len(share) for share in shares] == [1_000] * 3
+
+
+@pytest.mark.usefixtures("windowed")
+def test_more_workers_than_parts(encoded):
+    rows = in_parts(encoded, 1_500)
+    shares = [epoch(rows, steps=5, rank=r, world=3) for r in range(3)]
+    assert (shares[0].scalars != shares[1].scalars).any()
+
+
+def test_more_workers_than_rows(encoded):
+    rows = EncodedRows.of(take(encoded, slice(0, 3)), seed=0, validation_fraction=0.0)
+    for rank in range(5):
+        assert len(epoch(rows, steps=2, rank=rank, world=5, batch_rows=1)) == 2
+        assert len(rows.shard(rank=rank, world=5, most=100, seed=0))
+
+
+@pytest.mark.parametrize("world", [1, 3])
+def test_shards_are_disjoint_and_come_from_all_over_a_sorted_table(encoded, world):
+    ordered = take(encoded, np.argsort(encoded.codes[:, 3], kind="stable"))
+    rows = EncodedRows.of(ordered, seed=0, validation_fraction=0.0)
+    shards = [rows.shard(rank=r, world=world, most=600, seed=0) for r in range(world)]
+    assert len(set.union(*map(as_set, shards))) == sum(map(len, shards)) == 600
+    assert len(np.unique(np.concatenate([s.codes[:, 3] for s in shards]))) == 20
+
+
+@pytest.mark.usefixtures("windowed")
+def test_shards_of_a_table_beyond_the_window_are_disjoint(encoded):
+    rows = in_parts(encoded, 500, 1_000, 2_000)
+    shards = [rows.shard(rank=r, world=2, most=600, seed=0) for r in range(2)]
+    assert len(set.union(*map(as_set, shards))) == sum(map(len, shards)) == 600
+    everything = rows.shard(rank=0, world=1, most=10_000, seed=0)
+    assert as_set(everything) == as_set(encoded)
+
+
+@pytest.mark.usefixtures("windowed")
+def test_a_sample_reads_few_parts_of_a_large_table_and_those_once(encoded):
+    loaded = []
+
+    def part(index):
+        def load():
+            loaded.append(index)
+            return take(encoded, slice(index * 300, index * 300 + 300))
+
+        return Part(300, load)
+
+    rows = EncodedRows([part(index) for index in range(10)], take(encoded, slice(0, 0)))
+    for _ in range(2):
+        shards = [rows.shard(rank=r, world=2, most=1_000, seed=0) for r in range(2)]
+    assert sum(map(len, shards)) == 1_000
+    assert len(loaded) == len(set(loaded)) == 1_000 / SHARD_PART_ROWS
+
+
+def test_parts_round_trip(encoded, layout, tmp_path):
+    line = write_part(str(tmp_path), "part-0", encoded, layout, seed=3, fraction=0.1)
+    held = held_out(encoded, 3, 0.1)
+    assert line == {"name": "part-0", "train": int((~held).sum()), "validation": int(held.sum())}
+    for kind, which in (("train", ~held), ("validation", held)):
+        back = read_part(f"{tmp_path}/part-0.{kind}.arrow", layout)
+        np.testing.assert_array_equal(back.codes, encoded.codes[which])
+        np.testing.assert_array_equal(back.scalars, encoded.scalars[which])
+        assert back.codes.dtype == np.int16
+
+
+def test_a_folder_opens_once_its_manifest_is_there(encoded, layout, tmp_path):
+    lines = [
+        write_part(str(tmp_path), f"part-{i}", part, layout, seed=3, fraction=0.1)
+        for i, part in enumerate(cut(encoded, 1_000))
+    ]
+    assert read_manifest(str(tmp_path)) is None
+    with pytest.raises(TableError, match="holds no finished encoding; run the training again"):
+        EncodedRows.open(str(tmp_path), layout)
+    write_manifest(str(tmp_path), lines[::-1])
+    rows = EncodedRows.open(str(tmp_path), layout)
+    held = held_out(encoded, 3, 0.1)
+    assert rows.rows == (~held).sum()
+    assert as_set(rows.whole()) == as_set(take(encoded, ~held))
+    assert as_set(rows.validation) == as_set(take(encoded, held))
+    memory = EncodedRows.of(encoded, seed=3, validation_fraction=0.1)
+    assert as_set(memory.validation) == as_set(rows.validation)
+
+
+def test_validation_rows_come_from_every_part(encoded, layout, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "VALIDATION_ROWS", 60)
+    lines = [
+        write_part(str(tmp_path), f"part-{i}", part, layout, seed=3, fraction=0.5)
+        for i, part in enumerate(cut(encoded, 1_000, 2_000))
+    ]
+    write_manifest(str(tmp_path), lines)
+    validation = EncodedRows.open(str(tmp_path), layout).validation
+    assert 60 <= len(validation) <= 63
+    for part in cut(encoded, 1_000, 2_000):
+        assert 15 < len(as_set(validation) & as_set(part)) < 25
+
+
+def test_a_part_without_scalars_or_rows(field, tmp_path):
+    layout = Layout((field("a"),))
+    rows = Encoded(np.array([[0], [1]], np.int16), np.zeros((2, 1), np.float32))
+    write_part(str(tmp_path), "p", rows, layout, seed=0, fraction=0.0)
+    back = read_part(f"{tmp_path}/p.train.arrow", layout)
+    np.testing.assert_array_equal(back.codes, rows.codes)
+    assert back.scalars.shape == (2, 1)
+    empty = write_part(str(tmp_path), "e", take(rows, slice(0, 0)), layout, seed=0, fraction=0.1)
+    assert empty == {"name": "e", "train": 0, "validation": 0}

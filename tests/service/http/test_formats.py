@@ -1,0 +1,129 @@
+"""Every format gives the rows back, for every type of column, in one piece or in several."""
+
+import datetime as dt
+import io
+import json
+from decimal import Decimal
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from serve.http.formats import ARROW, CSV, JSON, NDJSON, PARQUET, WRITERS, chosen, to_table
+
+NOON = dt.datetime(2013, 6, 15, 12, 30, 5)
+TABLE = pa.table(
+    {
+        "text": ['a "b"\n', None, "é\\,x"],
+        "word": pa.array(["x", "y", None]).dictionary_encode(),
+        "whole": pa.array([1, None, 2**62], pa.int64()),
+        "real": [0.1, None, 1e300],
+        "single": pa.array([0.5, 2.0, None], pa.float32()),
+        "price": pa.array([Decimal("1.50"), None, Decimal("-3.25")]),
+        "flag": [True, False, None],
+        "day": pa.array([dt.date(2013, 6, 30), None, dt.date(1969, 1, 1)]),
+        "at": pa.array([NOON, None, NOON], pa.timestamp("us")),
+        "zoned": pa.array([NOON, None, NOON], pa.timestamp("ms", "UTC")),
+        "clock": pa.array([dt.time(1, 2, 3), None, dt.time(23, 0)], pa.time32("s")),
+        "spell": pa.array([dt.timedelta(seconds=90), None, dt.timedelta()], pa.duration("s")),
+        "blob": pa.array([b"\x00\xff", None, b""], pa.binary()),
+        "nothing": pa.nulls(3),
+    }
+)
+
+
+def body(media, pieces):
+    writer = WRITERS[media](TABLE.schema)
+    return b"".join([writer.rows(piece) for piece in pieces] + [writer.end()])
+
+
+@pytest.fixture(params=[[3], [1, 2], [0, 1, 1, 1]], ids=str)
+def pieces(request):
+    ends = np.cumsum([0, *request.param])
+    return [TABLE.slice(a, b - a) for a, b in pairwise(ends)]
+
+
+def test_arrow_and_parquet_are_the_same_table(pieces):
+    assert pa.ipc.open_stream(body(ARROW, pieces)).read_all().equals(TABLE)
+    read = pq.read_table(io.BytesIO(body(PARQUET, pieces)))
+    assert read.cast(TABLE.schema).equals(TABLE)  # Parquet counts no time in seconds
+
+
+def test_json_holds_the_values(pieces):
+    records = json.loads(body(JSON, pieces))
+    assert records == [json.loads(line) for line in body(NDJSON, pieces).splitlines()]
+    first, second, third = records
+    assert set(second.values()) == {None, "y", 2.0, False}
+    for name in ("text", "word", "whole", "real", "single", "flag"):
+        assert [row[name] for row in records] == TABLE[name].to_pylist()
+    assert (first["price"], third["price"]) == (1.5, -3.25)
+    assert (first["day"], first["clock"], first["spell"]) == ("2013-06-30", "01:02:03", "90")
+    assert dt.datetime.fromisoformat(first["at"]) == NOON
+    assert dt.datetime.fromisoformat(first["zoned"]) == NOON.replace(tzinfo=dt.UTC)
+    assert first["blob"] == "00ff"
+    back = to_table([{**row, "blob": None} for row in records], TABLE.schema)
+    assert back.drop(["blob"]).equals(TABLE.drop(["blob"]))
+
+
+def test_csv_is_read_back_by_pandas(pieces):
+    read = pd.read_csv(io.BytesIO(body(CSV, pieces)), dtype_backend="pyarrow")
+    assert list(read.columns) == TABLE.column_names
+    assert read["text"].tolist()[0] == 'a "b"\n'
+    assert read["whole"].tolist() == [1, pd.NA, 2**62]
+    assert read["spell"].tolist()[0] == 90
+    assert read["price"].tolist()[0] == 1.5
+    assert pd.to_datetime(read["at"])[0] == NOON
+
+
+def test_numbers_that_json_has_no_word_for():
+    table = pa.table({"x": [np.nan, np.inf, 1.0]})
+    writer = WRITERS[JSON](table.schema)
+    assert json.loads(writer.rows(table) + writer.end()) == [{"x": None}, {"x": None}, {"x": 1.0}]
+
+
+@pytest.mark.parametrize("media", WRITERS)
+def test_no_rows_make_a_whole_body(media):
+    nothing = body(media, [])
+    if media == JSON:
+        assert json.loads(nothing) == []
+    if media == CSV:
+        assert list(pd.read_csv(io.BytesIO(nothing)).columns) == TABLE.column_names
+    if media == PARQUET:
+        assert pq.read_table(io.BytesIO(nothing)).schema.names == TABLE.schema.names
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        (None, JSON),
+        ("*/*", JSON),
+        ("text/*", CSV),
+        ("application/json;q=0.1, text/csv", CSV),
+        ("text/csv;q=0.5, application/x-ndjson", NDJSON),
+        ("*/*;q=0.1, application/vnd.apache.parquet", PARQUET),
+        ("application/json;q=0, */*", NDJSON),
+        ("application/json;q=nonsense", None),
+        ("image/png", None),
+        ("", JSON),
+    ],
+)
+def test_accept_chooses(accept, media):
+    assert chosen(accept, list(WRITERS)) == media
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"colour": "red"}, "no column 'colour'; there are: text"),
+        ({"whole": "many"}, "column 'whole': expected values of type int64"),
+        ({"day": "yesterday"}, "column 'day': expected values of type date32"),
+        ({"real": [1]}, "column 'real'"),
+        ({"whole": 2**80}, "column 'whole'"),
+    ],
+)
+def test_records_that_do_not_fit(row, message):
+    with pytest.raises(ValueError, match=message):
+        to_table([row], TABLE.schema)

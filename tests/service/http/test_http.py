@@ -1,0 +1,211 @@
+"""Every call over real HTTP: what it gives, in every format, and what it refuses."""
+
+import io
+import socket
+import threading
+
+import httpx
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from gtcoder.bundle import Bundle
+from gtcoder.sampling.sample import Sampler
+from gtcoder.where.constraint import constraints
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def sampler(bundle_path):
+    bundle = Bundle.load(bundle_path)
+    return Sampler(bundle.model(), bundle.codec)
+
+
+@pytest.fixture(scope="module")
+def expected(sampler):
+    """The rows that a seed gives anywhere."""
+    return lambda rows, seed: sampler.rows(seed, 0, rows)
+
+
+def read(answer):
+    assert answer.status_code == 200, answer.text
+    return pa.ipc.open_stream(answer.content).read_all()
+
+
+def test_it_is_alive_without_a_key(url):
+    assert httpx.get(f"{url}/healthz").json() == {"status": "ok", "models": 2}
+
+
+def test_the_models_and_their_columns(http, bundle_path):
+    names = [model["name"] for model in http.get("/v1/models").json()["models"]]
+    assert names == ["claims", "other"]
+    known = http.get("/v1/models/claims").json()
+    assert known["checksum"] == Bundle.load(bundle_path).checksum
+    assert known["rows_trained_on"] == 600
+    colour, size, count = known["columns"]
+    assert (colour["kind"], set(colour["categories"])) == ("categorical", {"red", "green", "blue"})
+    assert colour["conditions"]
+    assert size["low"] < 8 < 12 < size["high"]
+    assert (size["missing"], count["missing"]) == (True, False)
+
+
+@pytest.mark.parametrize("rows", [1, 300, 20_000])
+def test_every_format_gives_the_rows_of_the_library(sample, expected, rows):
+    wanted = expected(rows, 3)
+    assert read(sample(rows=rows, seed=3)).equals(wanted)
+    parquet = sample(rows=rows, seed=3, accept="application/vnd.apache.parquet")
+    assert pq.read_table(io.BytesIO(parquet.content)).equals(wanted)
+    frame = wanted.to_pandas().astype({"colour": "str"})
+    answers = {
+        "application/json": lambda text: pd.read_json(io.BytesIO(text)),
+        "application/x-ndjson": lambda text: pd.read_json(io.BytesIO(text), lines=True),
+        "text/csv": lambda text: pd.read_csv(io.BytesIO(text)),
+    }
+    for media, reader in answers.items():
+        answer = sample(rows=rows, seed=3, accept=media)
+        assert answer.headers["content-type"].startswith(media)
+        pd.testing.assert_frame_equal(reader(answer.content), frame, check_dtype=False, rtol=1e-9)
+
+
+def test_conditions_columns_and_seeds(sample, expected, sampler):
+    answer = sample(rows=500, where={"colour": ["red"], "count": {"from": 3}}, seed=1)
+    rows = read(answer)
+    assert set(rows["colour"].to_pylist()) == {"red"}
+    assert min(rows["count"].to_pylist()) >= 3
+    again = read(sample(rows=500, where=["count>=3", "colour=red"], seed=1))
+    assert again.equals(rows)
+    chosen = read(sample(rows=50, seed=4, columns=["count", "colour"]))
+    assert chosen.equals(expected(50, 4).select(["count", "colour"]))
+    first, second = (sample(rows=50) for _ in range(2))
+    assert first.content != second.content
+    seed = int(first.headers["GTCoder-Seed"])
+    assert read(first).equals(expected(50, seed))
+
+
+def test_what_is_asked_together_is_what_is_asked_alone(sample, expected, sampler):
+    """Sizes, seeds, conditions and models, all at once."""
+    wheres = [None, ["colour=blue"], {"count": {"to": 2}}, ["size>=12", "colour=blue"]]
+    jobs = [(1 + 97 * k % 900, k, wheres[k % 4]) for k in range(16)]
+    answers = {}
+
+    def ask(rows, seed, where):
+        answers[seed] = sample(rows=rows, seed=seed, where=where)
+
+    threads = [threading.Thread(target=ask, args=job) for job in jobs]
+    threads += [threading.Thread(target=sample, args=("other",), kwargs={"rows": 200})] * 1
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for rows, seed, where in jobs:
+        got = read(answers[seed])
+        plan = sampler.drawer.plan(constraints(sampler.codec, where_of(where)))
+        from gtcoder.sampling.sample import Range
+
+        assert got.equals(sampler.table([Range(plan, seed, 0, rows)])), (rows, seed, where)
+
+
+def where_of(where):
+    from gtcoder.where.written import from_json
+
+    return from_json(where or [])
+
+
+def test_two_models_take_turns(sample):
+    for _ in range(3):
+        assert read(sample("claims", rows=10)).column_names == ["colour", "size", "count"]
+        assert read(sample("other", rows=10)).column_names == ["colour", "size"]
+
+
+def test_the_first_bytes_come_before_the_last_row(http):
+    path, body = "/v1/models/claims/sample", {"rows": 100_000, "columns": ["count"]}
+    with http.stream("POST", path, json=body, headers={"Accept": "text/csv"}) as answer:
+        chunks = list(answer.iter_raw())
+    assert "content-length" not in answer.headers
+    assert len(chunks) > 3
+    assert b"".join(chunks).count(b"\n") == 100_001
+
+
+def test_an_explanation_of_the_model_and_of_rows(http, bundle_path):
+    path = "/v1/models/claims/explain"
+    model = http.post(path, json={}).json()
+    bundle = Bundle.load(bundle_path)
+    assert model["contributions"] == bundle.explanation["contributions"]
+    assert np.array(model["matrix"]).shape == (3, 3)
+    rows = [{"colour": "red", "size": 9.5, "count": 3}, {"colour": "blue"}]
+    given = http.post(path, json={"rows": rows}).json()
+    assert given["rows"] == 2
+    each = np.array(given["each"])
+    np.testing.assert_allclose(each.sum(1), 1, atol=1e-4)
+    np.testing.assert_allclose(each.mean(0), list(given["contributions"].values()), atol=1e-4)
+    picture = http.post(path, json={}, headers={"Accept": "image/png"})
+    assert picture.content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "status", "field", "words"),
+    [
+        ("models/nobody/sample", {"rows": 1}, 404, None, "there are: claims, other"),
+        ("models/claims/sample", {}, 422, "rows", "required"),
+        ("models/claims/sample", {"rows": 0}, 422, "rows", "greater than or equal to 1"),
+        ("models/claims/sample", {"rows": 200_001}, 422, "rows", "at most 200,000"),
+        ("models/claims/sample", {"rows": "many"}, 422, "rows", "integer"),
+        ("models/claims/sample", {"rows": 1, "sede": 1}, 422, "sede", "Extra"),
+        ("models/claims/sample", {"rows": 1, "seed": -1}, 422, "seed", "greater"),
+        ("models/claims/sample", {"rows": 1, "columns": ["colr"]}, 422, "columns", "'colr'"),
+        ("models/claims/sample", {"rows": 1, "where": ["colr=red"]}, 422, "where", "did you mean"),
+        ("models/claims/sample", {"rows": 1, "where": {"colour": "pink"}}, 422, "where", "green"),
+        ("models/claims/sample", {"rows": 1, "where": {"size": {"from": 1e6}}}, 422, "where", ".."),
+        ("models/claims/sample", {"rows": 1, "where": {"size": {"x": 1}}}, 422, "where", '"from"'),
+        ("models/claims/explain", {"rows": []}, 422, "rows", "at least 1"),
+        ("models/claims/explain", {"rows": [{"hue": 1}]}, 422, "rows", "no column 'hue'"),
+        ("models/claims/explain", {"rows": [{"size": "x"}]}, 422, "rows", "'size'"),
+        ("models/claims/explain", {"rows": [{}] * 51}, 422, "rows", "at most 50"),
+        ("models/claims/batches", {"rows": 1, "output": "../x"}, 422, "output", "below"),
+    ],
+)
+def test_what_cannot_be_is_a_problem(http, call, body, status, field, words):
+    answer = http.post(f"/v1/{call}", json=body)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert words in problem["detail"]
+    if field:
+        assert field in [error["field"] for error in problem["errors"]]
+
+
+def test_other_things_that_cannot_be(http, sample):
+    assert sample(rows=1, accept="image/png").status_code == 406
+    assert http.get("/v1/models/..%2f..").status_code in (404, 422)
+    assert http.get("/nowhere").json()["status"] == 404
+    assert http.get("/v1/models/claims/sample").status_code == 405
+    large = http.post("/v1/models/claims/sample", content=b" " * (1 << 17))
+    assert (large.status_code, large.json()["title"]) == (413, "Body is too large")
+    odd = http.post("/v1/models/claims/sample", content=b"\xff{")
+    assert odd.status_code == 422
+    costly = sample(rows=200_000, accept="application/json")
+    assert costly.status_code == 422
+    assert "about" in costly.json()["detail"]
+
+
+def test_a_body_is_not_waited_for_without_the_key(url):
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        client.sendall(
+            b"POST /v1/models/claims/sample HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n"
+        )
+        assert client.recv(1_000).startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}])
+def test_without_the_key_nothing_is_said(url, header):
+    calls = [("GET", "/v1/models"), ("POST", "/v1/models/claims/sample"), ("GET", "/v1/batches")]
+    for method, path in calls:
+        answer = httpx.request(method, url + path, headers=header, json={"rows": 1})
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert "claims" not in answer.text
