@@ -20,7 +20,7 @@ import typer
 
 from gtcoder.bundle import Bundle
 from gtcoder.sampling.sample import BLOCK_ROWS, Sampler
-from serve.http.formats import ARROW
+from serve.formats import ARROW
 from serve.settings import named
 
 ROWS = 100

@@ -12,7 +12,7 @@ from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
 from serve.batcher import Batcher, Observer
-from serve.http.formats import WRITERS, Writer
+from serve.formats import WRITERS, Writer
 from serve.registry import load
 
 _PLANS = 64

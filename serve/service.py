@@ -20,9 +20,9 @@ from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where, from_json
 from serve.batches.batches import Batches
 from serve.batches.jobs import Jobs
+from serve.formats import WRITERS, chosen, to_table
 from serve.gatherer import SMALL_ROWS, Gatherer
 from serve.http.bodies import InFlight, Streamed
-from serve.http.formats import WRITERS, chosen, to_table
 from serve.http.keys import Keys
 from serve.http.problems import ProblemError, full, invalid, refused
 from serve.http.schemas import BatchWanted, Column, ModelInfo, Sample

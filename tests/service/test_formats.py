@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from serve.http.formats import ARROW, CSV, JSON, NDJSON, PARQUET, WRITERS, chosen, to_table
+from serve.formats import ARROW, CSV, JSON, NDJSON, PARQUET, WRITERS, chosen, to_table
 
 NOON = dt.datetime(2013, 6, 15, 12, 30, 5)
 TABLE = pa.table(
