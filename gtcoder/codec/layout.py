@@ -38,8 +38,16 @@ class Field:
     """Whether neighbouring codes are neighbouring values (the last code, missing, excepted)."""
     frequencies: tuple[float, ...]
     """Share of each code in the table, (cardinality,); sums to 1."""
+    missing: int = 0
+    """So many of the last codes mean that there is no value: NaN, null."""
+
+    @property
+    def present(self) -> int:
+        """Number of codes that stand for values."""
+        return self.cardinality - self.missing
 
     def __post_init__(self) -> None:
+        assert 0 <= self.missing <= self.cardinality, self.name
         assert self.cardinality == len(self.frequencies) >= 1, self.name
 
 

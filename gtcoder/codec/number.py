@@ -62,6 +62,7 @@ class NumberTransform:
             discrete=False,
             ordered=True,
             frequencies=self.frequencies,
+            missing=self.nan + self.null,
         )
 
     def encode(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:

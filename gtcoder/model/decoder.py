@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gtcoder.codec.layout import Field, Layout, Scalar
+from gtcoder.model.bounds import bounded
 from gtcoder.model.steps import Step, digit_frequencies, steps_of
 
 
@@ -74,14 +75,14 @@ class Decoder(nn.Module):
         super().__init__()
         self.steps = steps_of(layout)
         self.modes = [k for k, f in enumerate(layout.fields) if f.scalar is Scalar.MODE]
-        self.sizes = [step.size for step in self.steps]
-        self.first = [sum(self.sizes[:s]) for s in range(len(self.sizes))]
+        self.step_sizes = [step.size for step in self.steps]
+        self.first = [sum(self.step_sizes[:s]) for s in range(len(self.step_sizes))]
         self.dropout, self.jitter = dropout, jitter
         self.ordered = [k for k, field in enumerate(layout.fields) if field.ordered]
-        self.last = [layout.fields[k].cardinality - 1 for k in self.ordered]
+        self.present = [layout.fields[k].present for k in self.ordered]
         bases = [smooth_basis(step, layout.fields[step.field]) for step in self.steps]
         self.expand = nn.Sequential(nn.Linear(latent, 64), nn.GELU(), nn.Linear(64, hidden))
-        self.step = nn.Parameter(torch.zeros(len(self.sizes), hidden))
+        self.step = nn.Parameter(torch.zeros(len(self.step_sizes), hidden))
         self.seen = OutcomeTable(bases, hidden, std=0.1) if autoregressive else None
         self.heads = OutcomeTable(bases, hidden, std=0.0)
         shares = [digit_frequencies(s, layout.fields[s.field].frequencies) for s in self.steps]
@@ -105,25 +106,25 @@ class Decoder(nn.Module):
             ]
             seen = functional.embedding(torch.stack(outcomes, 1), self.seen())  # (B, S, H)
             kept = functional.dropout(torch.ones_like(seen[:, :, :1]), self.dropout, self.training)
-            seen = seen * (kept > 0)
+            seen = seen * kept  # 1 / (1 - p) where kept, so that the sum's mean is that of drawing
             state = state + seen.cumsum(1) - seen
         return functional.dropout(functional.relu(state), self.dropout, self.training)
 
     def _jittered(self, codes: Tensor) -> Tensor:
-        """Ordered fields' codes moved at random; the last, which may mean missing, stays apart."""
-        exact, last = codes[:, self.ordered], codes.new_tensor(self.last)
+        """Ordered fields' codes moved at random; those that mean missing stay apart."""
+        exact, present = codes[:, self.ordered], codes.new_tensor(self.present)
         noise = (torch.randn(exact.shape, device=codes.device) * self.jitter).round().long()
-        moved = torch.minimum((exact + noise).clamp_min(0), (last - 1).clamp_min(0))
+        moved = torch.minimum((exact + noise).clamp_min(0), (present - 1).clamp_min(0))
         jittered = codes.clone()
-        jittered[:, self.ordered] = torch.where(exact == last, exact, moved)
+        jittered[:, self.ordered] = torch.where(exact >= present, exact, moved)
         return jittered
 
-    def logits(self, states: Tensor) -> list[Tensor]:
-        """Logits of each step from what its head sees (B, S, H): S of (B, V_s)."""
-        weights, biases = self.heads().split(self.sizes), self.bias.split(self.sizes)
+    def logits(self, states: Tensor, steps: range | None = None) -> list[Tensor]:
+        """Logits of some or all steps from what their heads see (B, S, H): (B, V_s) each."""
+        weights, biases = self.heads().split(self.step_sizes), self.bias.split(self.step_sizes)
         return [
-            functional.linear(states[:, s], weight, bias)
-            for s, (weight, bias) in enumerate(zip(weights, biases, strict=True))
+            functional.linear(states[:, s], weights[s], biases[s])
+            for s in steps or range(len(self.step_sizes))
         ]
 
     def reconstruction(self, z: Tensor, codes: Tensor, scalars: Tensor) -> Tensor:
@@ -147,4 +148,4 @@ class Decoder(nn.Module):
 
     def scalar_distribution(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Mean t(X) (tanh) and log standard deviation θ of every field's scalar: (B, K), (K,)."""
-        return torch.tanh(self.mode_mean(state)).float(), self.mode_log_std.clamp(-5, 1)
+        return torch.tanh(self.mode_mean(state)).float(), bounded(self.mode_log_std, -5, 1)

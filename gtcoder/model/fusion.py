@@ -6,6 +6,8 @@ Shapes: B rows, K fields, C token width, H heads, Z latent.
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gtcoder.model.bounds import bounded
+
 
 class Attention(nn.Module):
     """Multi-head self-attention (Eq. 4–5)."""
@@ -90,7 +92,7 @@ class Posterior(nn.Module):
     def forward(self, tokens: Tensor, fused: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K + 1, C) before and after fusion → μ, log σ², both (B, Z)."""
         summary = fused[:, 0] + tokens[:, 1:].mean(1)  # (B, C): semantic + lexical
-        return self.mu(summary), self.logvar(summary).clamp(-10, 4)
+        return self.mu(summary), bounded(self.logvar(summary), -10, 4)
 
 
 def reparameterise(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:

@@ -51,9 +51,9 @@ class GTCoder(nn.Module):
             dropout=config.dropout,
             jitter=config.jitter,
         )
-        self.mixture = LatentMixture(config.components, latent, sum(self.tokens.sizes))
+        self.mixture = LatentMixture(config.components, latent, sum(self.tokens.cardinalities))
         discrete = [k for k, field in enumerate(layout.fields) if field.discrete]
-        self.sizes = [layout.fields[k].cardinality for k in discrete]
+        self.discrete_cardinalities = [layout.fields[k].cardinality for k in discrete]
         self.contrast = config.contrastive and bool(discrete)
         self.prior = None
         if discrete and (config.mixture_prior or self.contrast):
@@ -119,7 +119,7 @@ class GTCoder(nn.Module):
         assert self.prior is not None
         anchors = self.projection(fused[:, 1 + self.prior.fields])  # (B, M, C)
         active = codes[:, self.prior.fields]  # (B, M)
-        embeddings = self.prior.embedding.weight.split(self.sizes)
+        embeddings = self.prior.embedding.weight.split(self.discrete_cardinalities)
         losses = [
             functional.cross_entropy(anchors[:, m] @ each.T / self.config.tau, active[:, m])
             for m, each in enumerate(embeddings)

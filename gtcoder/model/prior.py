@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gtcoder.codec.layout import Layout
+from gtcoder.model.bounds import bounded
 
 
 class LabelPrior(nn.Module):
@@ -42,7 +43,7 @@ class LabelPrior(nn.Module):
     def components(self, categories: Tensor) -> tuple[Tensor, Tensor]:
         """μ and log σ² of the named categories, both (..., Z)."""
         hidden = self.head(self.embedding(categories))
-        return self.mu(hidden), self.logvar(hidden).clamp(-10, 4)
+        return self.mu(hidden), bounded(self.logvar(hidden), -10, 4)
 
     def log_prob(self, z: Tensor, codes: Tensor) -> Tensor:
         """log p(z | the row's categories), (B,): uniform over its M active components.

@@ -13,7 +13,8 @@ from torch import Tensor
 from gtcoder.codec.layout import Layout
 
 LARGEST_STEP = 256
-"""A field of more codes is drawn in two steps of about the square root each."""
+"""A field of more codes, not counting those for missing, is drawn in two steps of about the square
+root each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def steps_of(layout: Layout) -> list[Step]:
     """The draws that make a row, in order."""
     steps = []
     for k, field in enumerate(layout.fields):
-        if field.cardinality <= LARGEST_STEP:
+        if field.present <= LARGEST_STEP:
             steps.append(Step(k, field.cardinality, 1))
         else:
             low = math.isqrt(field.cardinality - 1) + 1

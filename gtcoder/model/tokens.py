@@ -22,7 +22,7 @@ class Tokens(nn.Module):
 
     def __init__(self, layout: Layout, width: int) -> None:
         super().__init__()
-        self.sizes = cardinalities = [field.cardinality for field in layout.fields]
+        self.cardinalities = cardinalities = [field.cardinality for field in layout.fields]
         self.embedding = nn.Embedding(sum(cardinalities), width)
         self.slope = nn.Parameter(torch.empty(len(cardinalities), width))
         self.bias = nn.Parameter(torch.empty(len(cardinalities), width))

@@ -83,12 +83,15 @@ class Drawer:
     def _fold(self) -> None:
         """Each head's weights, and what an outcome adds to the state before the next step."""
         decoder = self.decoder
-        weights, biases = decoder.heads().split(decoder.sizes), decoder.bias.split(decoder.sizes)
+        weights, biases = (
+            decoder.heads().split(decoder.step_sizes),
+            decoder.bias.split(decoder.step_sizes),
+        )
         self.heads = [_padded(w, b) for w, b in zip(weights, biases, strict=True)]
         step = decoder.step
         following = torch.cat([step[1:], step[-1:]]) - step  # (S, H)
         seen = torch.zeros_like(decoder.heads.free) if decoder.seen is None else decoder.seen()
-        split = seen.split(decoder.sizes)
+        split = seen.split(decoder.step_sizes)
         self.tables = [a + b for a, b in zip(split, following, strict=True)]
 
     @torch.inference_mode()
@@ -184,7 +187,7 @@ class Drawer:
             cdf = logits.softmax(1).cumsum(1)
             at_share = _below_one(uniforms[:, s : s + 1]) * cdf[:, -1:]
             outcome = torch.searchsorted(cdf, at_share, right=True)
-            outcome = outcome.clamp_max(self.decoder.sizes[s] - 1)  # (T, 1)
+            outcome = outcome.clamp_max(self.decoder.step_sizes[s] - 1)  # (T, 1)
             added = self.tables[s].index_select(0, outcome[:, 0])
             if s < longest:
                 taken = (prefix > s) == before

@@ -53,7 +53,7 @@ class Plan:
         prefix = max(constrained) + 1 if constrained else 0
         candidates = CANDIDATES if constrained else 1
         each_candidate = 1 + model.config.latent + prefix
-        last = len(steps) - prefix + len(model.tokens.sizes)
+        last = len(steps) - prefix + len(model.tokens.cardinalities)
         cdf, log_likelihood = _components(model, by_field)
         return cls(
             candidates=candidates,
@@ -78,7 +78,7 @@ def padded_size(outcomes: int) -> int:
 def _components(model: GTCoder, by_field: Mapping[int, Constraint]) -> tuple[Tensor, Tensor]:
     """Each component weighs its weight times how often it meets each condition."""
     mixture = model.mixture
-    frequencies = mixture.frequencies.double().split(model.tokens.sizes, dim=1)
+    frequencies = mixture.frequencies.double().split(model.tokens.cardinalities, dim=1)
     likelihood = torch.ones_like(mixture.weights, dtype=torch.float64)
     for field, constraint in by_field.items():
         allowed = torch.from_numpy(np.asarray(constraint.weights)).double()

@@ -16,6 +16,7 @@ from gtcoder.errors import ConfigError
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.sampling.draw import Drawer
 from gtcoder.sampling.plan import Plan
+from gtcoder.seeds import Purpose, sequence
 
 BLOCK_ROWS = 4_096
 """Rows that share a random stream, and about what is drawn at once."""
@@ -49,9 +50,9 @@ class Range:
         width = self.plan.width + DECODE_COLUMNS
         for block in range(self.start // BLOCK_ROWS, -(-self.stop // BLOCK_ROWS)):
             first = block * BLOCK_ROWS
-            sequence = np.random.SeedSequence([self.seed, 5, block])
+            key = sequence(self.seed, Purpose.ROWS, block)
             begin, end = max(self.start - first, 0), min(self.stop - first, BLOCK_ROWS)
-            bits = np.random.Philox(sequence)
+            bits = np.random.Philox(key)
             bits.advance(begin * width // _AT_ONCE)
             rng = np.random.Generator(bits)
             rng.random(begin * width % _AT_ONCE)

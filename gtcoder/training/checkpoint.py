@@ -42,8 +42,12 @@ class State:
     """Whether the warm share ended early."""
     fitted: bool = False
     """Whether the latent mixture has been fitted."""
+    fits: int = 0
+    """How often it has been fitted or refreshed."""
     share: float = 0.0
     elapsed_s: float = 0.0
+    ending_s: float = 0.0
+    """What is known of the time that everything after the last step will take."""
     best: float = math.inf
     stale: int = 0
     """Validations since the best."""

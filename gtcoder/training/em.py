@@ -12,6 +12,7 @@ from torch import Tensor
 from gtcoder.codec.layout import Encoded
 from gtcoder.model.fusion import reparameterise
 from gtcoder.model.gtcoder import GTCoder
+from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training import distributed
 from gtcoder.training.rows import EncodedRows
 
@@ -25,7 +26,7 @@ RIDGE = 1e-4
 def start(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
     """Fit the mixture afresh: means at posterior draws of random rows."""
     mu, logvar, _ = posteriors(model, shard(rows, ROWS_WHILE_TRAINING, seed))
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch_generator(seed, Purpose.COMPONENTS, distributed.rank())
     z = reparameterise(mu, logvar, noise(mu, generator))
     mixture = model.mixture
     components, latent = mixture.means.shape
@@ -36,20 +37,29 @@ def start(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
     mixture.cholesky = scale * torch.eye(latent, device=z.device).repeat(components, 1, 1)
     mixture.weights = torch.full((components,), 1 / components, device=z.device)
     mixture.refresh()
-    iterate(model, mu, logvar, START_STEPS, seed)
+    iterate(model, mu, logvar, START_STEPS, seed=seed, fits=0)
 
 
-def refresh(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
-    """Follow the encoder with a few steps."""
+def refresh(model: GTCoder, rows: EncodedRows, *, seed: int, fits: int) -> None:
+    """Follow the encoder with a few steps, after so many fits before."""
     mu, logvar, _ = posteriors(model, shard(rows, ROWS_WHILE_TRAINING, seed))
-    iterate(model, mu, logvar, REFRESH_STEPS, seed)
+    iterate(model, mu, logvar, REFRESH_STEPS, seed=seed, fits=fits)
 
 
-def finish(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
+def finish(model: GTCoder, rows: EncodedRows, *, seed: int, fits: int) -> None:
     """The last fit, and what conditions need: how often each component goes with each code."""
     mu, logvar, codes = posteriors(model, shard(rows, ROWS_AT_THE_END, seed))
-    iterate(model, mu, logvar, FINISH_STEPS, seed)
+    iterate(model, mu, logvar, FINISH_STEPS, seed=seed, fits=fits)
     tabulate(model, mu, logvar, codes, seed)
+
+
+def finish_cost(start_s: float, rows: EncodedRows) -> float:
+    """About how long `finish` takes where `start` took so long.
+
+    start_s · (20 / 15 steps) · (rows at the end / rows while training), and a tenth for the table.
+    """
+    ratio = min(rows.rows, ROWS_AT_THE_END) / min(rows.rows, ROWS_WHILE_TRAINING)
+    return 1.1 * start_s * FINISH_STEPS / START_STEPS * ratio
 
 
 def from_labels(model: GTCoder) -> None:
@@ -83,9 +93,11 @@ def posteriors(model: GTCoder, rows: Encoded) -> tuple[Tensor, Tensor, Tensor]:
     return torch.cat(mu), torch.cat(logvar), codes
 
 
-def iterate(model: GTCoder, mu: Tensor, logvar: Tensor, steps: int, seed: int) -> None:
-    """EM steps, each on fresh draws from the posteriors."""
-    generator = torch.Generator().manual_seed(seed + 1_000 * distributed.rank())
+def iterate(
+    model: GTCoder, mu: Tensor, logvar: Tensor, steps: int, *, seed: int, fits: int
+) -> None:
+    """EM steps, each on fresh draws from the posteriors: other ones in every fit and worker."""
+    generator = torch_generator(seed, Purpose.EM, fits, distributed.rank())
     with torch.no_grad():
         for _ in range(steps):
             sums: list[Tensor] = []
@@ -99,8 +111,8 @@ def iterate(model: GTCoder, mu: Tensor, logvar: Tensor, steps: int, seed: int) -
 
 def tabulate(model: GTCoder, mu: Tensor, logvar: Tensor, codes: Tensor, seed: int) -> None:
     """Responsibility-weighted frequency of every code in every component, (G, V)."""
-    generator = torch.Generator().manual_seed(seed)
-    mixture, sizes = model.mixture, model.tokens.sizes
+    generator = torch_generator(seed, Purpose.TABULATE, distributed.rank())
+    mixture, sizes = model.mixture, model.tokens.cardinalities
     table = torch.zeros(len(mixture.weights), sum(sizes), dtype=torch.float64, device=mu.device)
     with torch.no_grad():
         z = reparameterise(mu, logvar, noise(mu, generator))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gtcoder.codec.layout import Encoded
+from gtcoder.seeds import Purpose, generator
 
 
 def held_out(encoded: Encoded, seed: int, fraction: float) -> np.ndarray:
@@ -13,10 +14,13 @@ def held_out(encoded: Encoded, seed: int, fraction: float) -> np.ndarray:
     """
     if not fraction:
         return np.zeros(len(encoded), bool)
-    words = np.concatenate([encoded.codes.astype(np.uint64), encoded.scalars.view(np.uint32)], 1)
-    rng = np.random.default_rng([seed, 4])
-    odd = rng.integers(0, 2**63, words.shape[1], np.uint64) * np.uint64(2) + np.uint64(1)
-    content = _mixed((words * odd).sum(1, dtype=np.uint64))
+    columns = [*encoded.codes.T, *encoded.scalars.view(np.uint32).T]
+    rng = generator(seed, Purpose.HELD_OUT)
+    odd = rng.integers(0, 2**63, len(columns), np.uint64) * np.uint64(2) + np.uint64(1)
+    total = np.zeros(len(encoded), np.uint64)
+    for column, factor in zip(columns, odd, strict=True):  # one at a time: 16 bytes a row
+        total += column.astype(np.uint64) * factor
+    content = _mixed(total)
     mixed = _mixed(content + _nth_of_equals(content))
     held: np.ndarray = (mixed >> np.uint64(11)) < np.uint64(int(fraction * 2**53))
     return held

@@ -4,14 +4,12 @@ Every worker takes the same number of steps and draws its rows and noise from (s
 rank), so a run resumed from a checkpoint takes the very steps it would have taken.
 """
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -19,7 +17,9 @@ from torch.nn.parallel import DistributedDataParallel
 from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.config import Config
 from gtcoder.model.gtcoder import GTCoder, Losses
-from gtcoder.training import distributed, em
+from gtcoder.seeds import Purpose, torch_seed
+from gtcoder.training import distributed, em, sharpen
+from gtcoder.training.batch import to_device
 from gtcoder.training.checkpoint import (
     Checkpoints,
     NoCheckpoints,
@@ -29,20 +29,23 @@ from gtcoder.training.checkpoint import (
     with_prefix,
     without_prefix,
 )
+from gtcoder.training.clock import Clock
+from gtcoder.training.objective import objective
+from gtcoder.training.optimizer import WARM_UP_STEPS, clip, learning_rate, optimizer_of
 from gtcoder.training.options import Progress, RunOptions
 from gtcoder.training.rows import EncodedRows
-from gtcoder.training.sharpen import sharpen
+from gtcoder.training.validation import Validation
 
 CHECKPOINT_SECONDS = 10.0
 """An epoch's end is kept when so much time has passed since the last checkpoint."""
 MID_EPOCH_SECONDS = 60.0
 """Within an epoch, so often."""
-CLOCK_STEPS = 16
-"""Workers agree on the time every so many steps."""
-WARM_PATIENCE = 2
-"""Validations without a better one after which the warm share ends early."""
-VALIDATION_DRAWS = 1_024
-"""A small validation set is scored with fresh noise until so many rows are scored."""
+KEEP_STEPS = 16
+"""Within an epoch, workers ask each other about a checkpoint every so many steps."""
+VALIDATION_STEPS = 10
+"""Steps between two validations at least."""
+SHOWN_ROWS = 4_000
+"""Rows whose attention a bundle's explanation costs about as much as a forward pass over these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,233 +95,168 @@ class Training:
         checkpoints: Checkpoints,
     ) -> None:
         self.rows, self.config, self.options = rows, config.training, options
-        self.checkpoints = checkpoints
         self.rank, self.world = distributed.rank(), distributed.world()
         self.device = options.device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
             self.model = GTCoder(layout, config.model).to(self.device)
-        self.wrapped = self._wrap(self.model)
-        free = self.model.free_parameters()
-        named = {id(each) for each in free}
-        rest = [each for each in self.model.parameters() if id(each) not in named]
-        groups: list[dict[str, Any]] = [
-            {"params": free, "weight_decay": self.config.free_decay},
-            {"params": rest},
-        ]
-        self.optimizer = torch.optim.AdamW(
-            groups,
-            lr=self.config.learning_rate,
-            weight_decay=self.config.weight_decay,
-            betas=(0.9, 0.99),
-            fused=True,
-        )
+        self.wrapped = _wrapped(self.model, self.device)
+        self.optimizer = optimizer_of(self.model, self.config)
+        self.validation = Validation(self.model, rows.validation, self.config, options.seed)
         self.local_rows = max(1, min(self.config.batch_rows, rows.rows) // self.world)
         self.epoch_steps = max(1, rows.rows // (self.local_rows * self.world))
-        self.state = State()
-        self.best: dict[str, Tensor] = {}
-        self.started = self.kept = time.monotonic()
-
-    def _wrap(self, model: nn.Module) -> nn.Module:
-        if self.world == 1:
-            return model
-        devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=devices, forward_sync_buffers=False)
+        self.checkpoints = checkpoints
+        self.state = self._resumed()
+        self.clock = Clock(self.state, options.max_time_s, self.device)
+        self.kept = time.monotonic()
 
     def run(self) -> Trained:
         """Train to the end, from the last checkpoint if there is one."""
-        self._resume()
-        before = self.state.elapsed_s
-        self.started = time.monotonic() - before
+        sums = torch.zeros(len(Losses._fields) + 1, device=self.device)
         while not self.state.stopped:
-            self._epoch()
-        if self.best:
-            self._load_tensors(self.best)
-        if self.model.config.latent_mixture:
-            if not self.state.fitted:  # too short a run to have got that far
-                em.start(self.model, self.rows, seed=self.options.seed)
-            em.finish(self.model, self.rows, seed=self.options.seed)
-        else:
-            em.from_labels(self.model)
-        sharpen(self.model, self.rows, seed=self.options.seed)
+            for batch in self._epoch():
+                self._fit_mixture()
+                sums += self._step(batch)
+                self._advance(sums)
+                if self.state.stopped:
+                    break
+        if self.validation.best:
+            self._load_tensors(self.validation.best)
+        self._finish_mixture()
+        sharpen.sharpen(self.model, self.rows, seed=self.options.seed)
+        self.clock.look()
         return Trained(
             model=self.model.eval(),
             history=self.state.history,
             rows=self._rows_seen(),
-            elapsed_s=time.monotonic() - self.started,
+            elapsed_s=self.state.elapsed_s,
             stopped=self.state.stopped,
         )
 
-    def _epoch(self) -> None:
-        state = self.state
+    def _epoch(self) -> Iterator[Encoded]:
+        """What is left of this epoch's batches."""
         batches = self.rows.batches(
             seed=self.options.seed,
-            epoch=state.epoch,
+            epoch=self.state.epoch,
             rank=self.rank,
             world=self.world,
             batch_rows=self.local_rows,
+            skip=self.state.step,
         )
-        for _ in range(state.step):  # taken before the checkpoint this run came from
-            next(batches)
-        sums = torch.zeros(4, device=self.device)
-        steps = 0
-        while state.step < self.epoch_steps and not state.stopped:
-            self._fit_mixture()
-            sums += self._step(next(batches))
-            steps += 1
-            state.step += 1
-            if state.step % CLOCK_STEPS == 0:
-                self._agree_on_time()
-                self._keep(MID_EPOCH_SECONDS)
-        if not state.stopped or state.step == self.epoch_steps:
-            state.epoch, state.step = state.epoch + 1, 0
-        self._agree_on_time()
-        if state.epoch == self.config.epochs and not state.stopped:
-            state.stopped, state.share = "epochs", 1.0
-        if state.share >= state.next_validation or state.stopped:
-            self._validate(sums / max(steps, 1))
-        self._keep(CHECKPOINT_SECONDS)
-
-    def _agree_on_time(self) -> None:
-        """Take the slowest worker's clock, and from it how much of the run is done."""
-        state = self.state
-        state.elapsed_s = distributed.largest(time.monotonic() - self.started, self.device)
-        done = state.epoch * self.epoch_steps + state.step
-        state.share = done / (self.config.epochs * self.epoch_steps)
-        if self.options.max_time_s is not None:
-            state.share = max(state.share, state.elapsed_s / self.options.max_time_s)
-            if state.elapsed_s >= self.options.max_time_s:
-                state.stopped = "max_time"
-        state.share = min(state.share, 1.0)
-        self._report(None)
+        for _ in range(self.state.step, self.epoch_steps):
+            yield next(batches)
 
     def _step(self, batch: Encoded) -> Tensor:
-        """One optimizer step; the batch's losses, (4,)."""
-        codes, scalars = self._to_device(batch)
+        """One optimizer step; the batch's losses, and 1, (5,)."""
+        codes, scalars = to_device(batch, self.device)
         bf16 = self.device.type == "cuda"
         with self._seeded(), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             noise = torch.randn(len(batch), self.model.config.latent, device=self.device)
             losses: Losses = self.wrapped(
                 codes, scalars, noise=noise, against_mixture=self.state.fitted
             )
-        self._set_learning_rate()
-        self.optimizer.zero_grad(set_to_none=True)
-        self._objective(losses).backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
-        self.optimizer.step()
-        return torch.stack(losses).detach()
-
-    def _objective(self, losses: Losses) -> Tensor:
-        """Eq. 13."""
-        c = self.config
-        kl_label = c.kl_label if self.state.fitted else c.kl_warm
-        return (
-            c.reconstruction * losses.reconstruction
-            + kl_label * losses.kl_label.clamp_min(c.rate_floor)
-            + c.kl_mixture * losses.kl_mixture.clamp_min(c.rate_floor)
-            + c.contrastive * losses.contrastive
-        )
-
-    def _set_learning_rate(self) -> None:
-        step = self.state.epoch * self.epoch_steps + self.state.step
-        rise = min(1.0, (step + 1) / 100)
-        fall = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.state.share))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * rise * fall
+            group["lr"] = learning_rate(self.config, self._steps_done, self.state.share)
+        self.optimizer.zero_grad(set_to_none=True)
+        objective(losses, self.config, fitted=self.state.fitted).backward()
+        clip(self.model)
+        self.optimizer.step()
+        return torch.stack([*losses, losses.contrastive.new_ones(())]).detach()
+
+    def _advance(self, sums: Tensor) -> None:
+        """Count a step; validate, report and keep the state when it is time to.
+
+        Args:
+            sums: of the losses since the last validation, and of their steps (5,).
+        """
+        state, looked = self.state, self.clock.step()
+        state.step += 1
+        ended = state.step == self.epoch_steps
+        if ended:
+            state.epoch, state.step = state.epoch + 1, 0
+        state.share = self.clock.share(self._steps_done / self._steps_at_most)
+        if state.epoch == self.config.epochs:
+            state.stopped, state.share = "epochs", 1.0
+        elif self.clock.over:
+            state.stopped, state.share = "max_time", 1.0
+        if state.share >= state.next_validation or state.stopped:
+            self._validate(sums)
+        elif looked:
+            self._report(None)
+        if ended or state.stopped or state.step % KEEP_STEPS == 0:
+            self._keep(CHECKPOINT_SECONDS if ended else MID_EPOCH_SECONDS)
 
     @property
-    def _warm(self) -> bool:
-        """Whether Eq. 8's prior alone still shapes z."""
-        return self.model.config.latent_mixture and not self.state.fitted
+    def _steps_done(self) -> int:
+        return self.state.epoch * self.epoch_steps + self.state.step
+
+    @property
+    def _steps_at_most(self) -> int:
+        return self.config.epochs * self.epoch_steps
 
     def _fit_mixture(self) -> None:
         """Fit the latent mixture once the warm share is over, and refresh it now and then."""
         state = self.state
         if not self.model.config.latent_mixture or state.share < state.next_em:
             return
+        began = time.monotonic()
         if state.fitted:
-            em.refresh(self.model, self.rows, seed=self.options.seed)
+            em.refresh(self.model, self.rows, seed=self.options.seed, fits=state.fits)
         elif state.share >= self.config.warm_share or state.warm_over:
             em.start(self.model, self.rows, seed=self.options.seed)
-            state.fitted, state.best, state.stale = True, math.inf, 0
+            state.fitted, state.best, state.stale = True, float("inf"), 0
+            self.clock.leave(em.finish_cost(time.monotonic() - began, self.rows))
         else:
             return
-        state.next_em = state.share + (1 - self.config.warm_share) / 10
+        state.fits += 1
+        gap = self.clock.gap((1 - self.config.warm_share) / 10, time.monotonic() - began)
+        state.next_em = state.share + gap
+        self.clock.soon()
 
-    @torch.no_grad()
-    def _validate(self, train: Tensor) -> None:
+    def _finish_mixture(self) -> None:
+        """The prior that rows are drawn from, as the last weights need it."""
+        if not self.model.config.latent_mixture:
+            em.from_labels(self.model)
+            return
+        if not self.state.fitted:  # too short a run to have got that far
+            em.start(self.model, self.rows, seed=self.options.seed)
+        em.finish(self.model, self.rows, seed=self.options.seed, fits=self.state.fits)
+
+    def _validate(self, sums: Tensor) -> None:
         """Score the held-out rows; keep the weights if they are the best so far."""
-        state = self.state
-        state.next_validation = state.share + 1 / self.config.validations
-        line = {"epoch": float(state.epoch), "elapsed_s": round(state.elapsed_s, 2)}
-        line |= dict(zip(Losses._fields, distributed.mean(train).tolist(), strict=True))
-        loss = self._validation_loss()
+        state, began = self.state, time.monotonic()
+        line = {"epoch": self._steps_done / self.epoch_steps}
+        means = distributed.mean(sums[:-1] / sums[-1]).tolist()
+        line |= {"elapsed_s": round(state.elapsed_s, 2)} | dict(
+            zip(Losses._fields, means, strict=True)
+        )
+        sums.zero_()
+        loss = self.validation.score(self.device, fitted=state.fitted)
         if loss is not None:
             line["validation"] = loss
-            self._judge(loss)
+            warm = self.model.config.latent_mixture and not state.fitted
+            patient = self._steps_done < WARM_UP_STEPS
+            self.validation.judge(loss, state, warm=warm, patient=patient)
+            if not state.history:
+                each = (time.monotonic() - began) * self.world / len(self.validation.held)
+                self.clock.leave(each * (SHOWN_ROWS + sharpen.rows_for(self.model)))
         state.history.append(line)
+        least = max(1 / self.config.validations, VALIDATION_STEPS / self._steps_at_most)
+        state.next_validation = state.share + self.clock.gap(least, time.monotonic() - began)
+        self.clock.soon()
         self._report(loss)
-
-    def _judge(self, loss: float) -> None:
-        """Remember the best validation; after too many worse ones go on to what comes next."""
-        state = self.state
-        if loss < state.best - 1e-4:
-            state.best, state.stale = loss, 0
-            if not self._warm:
-                self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-            return
-        state.stale += 1
-        if self._warm:
-            state.warm_over = state.warm_over or state.stale >= WARM_PATIENCE
-        elif state.stale >= self.config.patience and not state.stopped:
-            state.stopped = "plateau"
-
-    def _validation_loss(self) -> float | None:
-        """Mean −ELBO of the held-out rows (to Eq. 8's prior before the mixture is fitted)."""
-        held = self.rows.validation
-        if not len(held):
-            return None
-        self.model.eval()
-        total = torch.zeros(2, dtype=torch.float64, device=self.device)
-        repeats = -(-VALIDATION_DRAWS // len(held))
-        generator = torch.Generator().manual_seed(self.options.seed)
-        for _ in range(repeats):
-            for start in range(self.rank * 1024, len(held), self.world * 1024):
-                rows = slice(start, start + 1024)
-                codes, scalars = self._to_device(Encoded(held.codes[rows], held.scalars[rows]))
-                noise = torch.randn(len(codes), self.model.config.latent, generator=generator)
-                losses = self.model(
-                    codes, scalars, noise=noise.to(self.device), against_mixture=self.state.fitted
-                )
-                kl = losses.kl_mixture if self.state.fitted else losses.kl_label
-                total += torch.stack([losses.reconstruction + kl, torch.ones_like(kl)]) * len(codes)
-        self.model.train()
-        total = distributed.total(total)
-        return float(total[0] / total[1])
-
-    def _to_device(self, batch: Encoded) -> tuple[Tensor, Tensor]:
-        codes = torch.from_numpy(np.ascontiguousarray(batch.codes))
-        scalars = torch.from_numpy(np.ascontiguousarray(batch.scalars))
-        if self.device.type == "cuda":
-            codes, scalars = codes.pin_memory(), scalars.pin_memory()
-        return (
-            codes.to(self.device, non_blocking=True).long(),
-            scalars.to(self.device, non_blocking=True),
-        )
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:
         """Random numbers of one step: the same after a resume, and without a trace afterwards."""
-        key = (self.options.seed, 1, self.state.epoch, self.state.step, self.rank)
-        seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+        where = (self.state.epoch, self.state.step, self.rank)
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
+            torch.manual_seed(torch_seed(self.options.seed, Purpose.STEP, *where))
             yield
 
     def _rows_seen(self) -> int:
-        steps = self.state.epoch * self.epoch_steps + self.state.step
-        return steps * self.local_rows * self.world
+        return self._steps_done * self.local_rows * self.world
 
     def _report(self, validation_loss: float | None) -> None:
         if self.rank == 0:
@@ -342,25 +280,35 @@ class Training:
 
     def _checkpoint(self) -> bytes:
         tensors = with_prefix("model.", self.model.state_dict())
-        tensors |= with_prefix("best.", self.best)
+        tensors |= with_prefix("best.", self.validation.best)
         for index, slots in self.optimizer.state_dict()["state"].items():
             tensors |= with_prefix(f"optimizer.{index}.", slots)
         return pack(self.state, tensors)
 
-    def _resume(self) -> None:
+    def _resumed(self) -> State:
+        """Where the run is: at its beginning, or where the last checkpoint left it."""
         data = self.checkpoints.load()
         if data is None:
-            return
-        self.state, tensors = unpack(data)
+            return State()
+        state, tensors = unpack(data)
         self._load_tensors(without_prefix("model.", tensors))
         best = without_prefix("best.", tensors)
-        self.best = {name: value.to(self.device) for name, value in best.items()}
+        self.validation.best = {name: value.to(self.device) for name, value in best.items()}
         plain: dict[str, Any] = self.optimizer.state_dict()
         for key, value in without_prefix("optimizer.", tensors).items():
             index, name = key.split(".", 1)
             plain["state"].setdefault(int(index), {})[name] = value
         self.optimizer.load_state_dict(plain)
+        return state
 
     def _load_tensors(self, tensors: dict[str, Tensor]) -> None:
         self.model.load_state_dict(tensors)
         self.model.mixture.refresh()
+
+
+def _wrapped(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model as its gradients are shared by the workers."""
+    if distributed.world() == 1:
+        return model
+    devices = [device] if device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=devices, forward_sync_buffers=False)

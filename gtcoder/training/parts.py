@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from gtcoder.codec.layout import Encoded, Layout, Scalar, concat, some, take
 from gtcoder.errors import TableError
+from gtcoder.seeds import Purpose, generator
 from gtcoder.table.files import read_bytes, write_bytes
 from gtcoder.training.held_out import held_out
 
@@ -83,7 +84,7 @@ def _read_held(
     """The held-out rows, of every part its share of about `VALIDATION_ROWS`."""
     counts = {str(p["name"]): int(p["validation"]) for p in manifest["parts"] if p["validation"]}
     share = min(1.0, VALIDATION_ROWS / max(sum(counts.values()), 1))
-    rng = np.random.default_rng(6)
+    rng = generator(0, Purpose.HELD_OUT)
     width = len(layout.fields)
     held = [Encoded(np.zeros((0, width), np.int16), np.zeros((0, width), np.float32))]
     for name, count in counts.items():

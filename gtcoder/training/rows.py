@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 
 from gtcoder.codec.layout import Encoded, Layout, concat, some, take
+from gtcoder.seeds import Purpose, generator
 from gtcoder.training.held_out import held_out
 from gtcoder.training.parts import Part, open_parts
 
@@ -57,45 +58,53 @@ class EncodedRows:
         return self._whole
 
     def batches(
-        self, *, seed: int, epoch: int, rank: int, world: int, batch_rows: int
+        self, *, seed: int, epoch: int, rank: int, world: int, batch_rows: int, skip: int = 0
     ) -> Iterator[Encoded]:
         """Endless batches of one worker for one epoch, in an order that the arguments decide.
 
         A worker's share of a table that does not fit the window is every `world`-th part, shuffled
         within windows; when a share runs out early it starts over, so that all workers can take
-        equally many steps.
+        equally many steps. The first `skip` batches are passed over; windows that hold none but
+        those are not read.
         """
         while True:
             for window in self._windows(seed, epoch, rank, world):
-                if 0 < len(window) < batch_rows:
-                    window = take(window, np.arange(batch_rows) % len(window))
-                for start in range(0, len(window) - batch_rows + 1, batch_rows):
-                    yield take(window, slice(start, start + batch_rows))
+                count = window.rows // batch_rows or int(window.rows > 0)
+                if skip >= count:
+                    skip -= count
+                    continue
+                rows = window.load()
+                if len(rows) < batch_rows:
+                    rows = take(rows, np.arange(batch_rows) % len(rows))
+                for start in range(skip * batch_rows, count * batch_rows, batch_rows):
+                    yield take(rows, slice(start, start + batch_rows))
+                skip = 0
             epoch += 1 << 20
 
-    def _windows(self, seed: int, epoch: int, rank: int, world: int) -> Iterator[Encoded]:
-        rng = np.random.default_rng([seed, 1, epoch])
+    def _windows(self, seed: int, epoch: int, rank: int, world: int) -> Iterator[Part]:
+        """The worker's shuffled windows of an epoch; their rows are known before they are read."""
+        rng = generator(seed, Purpose.ORDER, epoch)
         whole = self.whole()
         if whole is not None:
-            yield take(whole, _share(rng.permutation(len(whole)), rank, world))
+            order = _share(rng.permutation(len(whole)), rank, world)
+            yield Part(len(order), lambda: take(whole, order))
             return
-        order = rng.permutation(len(self.parts))
-        rng = np.random.default_rng([seed, 2, epoch, rank])
-        pending: list[Encoded] = []
-        for index in _share(order, rank, world):
-            pending.append(self.parts[index].load())
-            if sum(map(len, pending)) >= WINDOW_ROWS // 2:
-                yield _shuffled(pending, rng)
-                pending = []
+        pending: list[Part] = []
+        number = 0
+        for index in _share(rng.permutation(len(self.parts)), rank, world):
+            pending.append(self.parts[index])
+            if sum(part.rows for part in pending) >= WINDOW_ROWS // 2:
+                yield _shuffled(pending, generator(seed, Purpose.WINDOW, epoch, rank, number))
+                pending, number = [], number + 1
         if pending:
-            yield _shuffled(pending, rng)
+            yield _shuffled(pending, generator(seed, Purpose.WINDOW, epoch, rank, number))
 
     def shard(self, *, rank: int, world: int, most: int, seed: int) -> Encoded:
         """One worker's part of about `most` training rows, drawn over the whole table.
 
         It is the same every time; that of a table which does not fit the window is kept.
         """
-        rng = np.random.default_rng([seed, 3])
+        rng = generator(seed, Purpose.SAMPLE)
         whole = self.whole()
         if whole is not None:
             kept = some(whole, most, rng)
@@ -114,6 +123,11 @@ def _share(order: np.ndarray, rank: int, world: int) -> np.ndarray:
     return order[rank::world] if len(order) >= world else order
 
 
-def _shuffled(parts: list[Encoded], rng: np.random.Generator) -> Encoded:
-    rows = concat(parts)
-    return take(rows, rng.permutation(len(rows)))
+def _shuffled(parts: Sequence[Part], rng: np.random.Generator) -> Part:
+    """The parts' rows together in random order, once they are asked for."""
+
+    def load() -> Encoded:
+        rows = concat([part.load() for part in parts])
+        return take(rows, rng.permutation(len(rows)))
+
+    return Part(sum(part.rows for part in parts), load)

@@ -29,6 +29,7 @@ def make_field(
     scalar: Scalar = Scalar.NONE,
     discrete: bool = True,
     ordered: bool = False,
+    missing: int = 0,
 ) -> Field:
     share = np.asarray(frequencies, float)
     return Field(
@@ -38,6 +39,7 @@ def make_field(
         discrete=discrete,
         ordered=ordered,
         frequencies=tuple((share / share.sum()).tolist()),
+        missing=missing,
     )
 
 

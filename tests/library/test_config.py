@@ -107,3 +107,17 @@ def test_what_cannot_be_is_refused(layout):
         Config.for_table(Layout(()), 10_000)
     with pytest.raises(ConfigError, match="width 10 is not a multiple of heads 4"):
         ModelConfig(width=10)
+
+
+@pytest.mark.parametrize("rows", [2, 5, 30, 100])
+def test_a_tiny_table_is_passed_over_a_bounded_number_of_times(layout, rows):
+    assert Config.for_table(layout, rows).training.epochs <= 400
+
+
+@pytest.mark.parametrize("rows", ROWS[1:])
+def test_validating_costs_a_share_of_the_training(layout, rows):
+    training = Config.for_table(layout, rows).training
+    scored = training.validations * validation_share(rows) * rows
+    assert training.validations >= 10
+    assert scored <= 0.21 * rows * training.epochs or training.validations == 10
+    assert 0.1 <= training.patience / training.validations <= 0.4

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from gtcoder.codec.layout import Layout, Scalar
 from gtcoder.model import steps as module
-from gtcoder.model.decoder import Decoder
+from gtcoder.model.decoder import Decoder, smooth_basis
 from gtcoder.model.steps import digit_frequencies, steps_of
 
 
@@ -131,15 +131,41 @@ def test_scalars_of_modes_are_gaussians(field):
     torch.testing.assert_close(decoder.reconstruction(z, codes, scalars), expected)
 
 
-def test_jitter_moves_what_is_seen_of_numbers_to_codes_nearby(field):
-    numbers = field("n", [1] * 9 + [2], ordered=True, discrete=False)
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_jitter_moves_what_is_seen_of_numbers_to_codes_nearby(field, missing):
+    numbers = field("n", [1] * 9 + [2] * missing, ordered=True, discrete=False, missing=missing)
     layout = Layout((field("a", [1, 1]), numbers))
     decoder = Decoder(layout, latent=2, hidden=4, autoregressive=True, jitter=1.0)
-    codes = torch.tensor([[1, 4], [0, 0], [1, 8], [1, 9]]).repeat_interleave(500, 0)
+    rows = [[1, 4], [0, 0], [1, 8], *([1, 9 + k] for k in range(missing))]
+    codes = torch.tensor(rows).repeat_interleave(500, 0)
     moved = decoder._jittered(codes)
     assert torch.equal(moved[:, 0], codes[:, 0])
-    middle, first, last, missing = moved[:, 1].view(4, 500)
+    middle, first, last, *absent = moved[:, 1].view(-1, 500)
     assert middle.float().mean().item() == pytest.approx(4, abs=0.2)
     assert middle.float().std().item() == pytest.approx(1, abs=0.15)
     assert (first.min(), last.max()) == (0, 8)
-    assert missing.unique().tolist() == [9]
+    assert (last < 8).any()
+    assert [each.unique().tolist() for each in absent] == [[9 + k] for k in range(missing)]
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_number_for_each_of_256_values_and_missing_is_drawn_in_one_smooth_step(field, missing):
+    number = field("x", [1.0] * (256 + missing), ordered=True, discrete=False, missing=missing)
+    (step,) = steps_of(Layout((number,)))
+    assert step.size == 256 + missing
+    assert smooth_basis(step, number).any()
+
+
+def test_dropped_outcomes_leave_the_mean_of_the_sum_as_it_is_in_drawing(layout):
+    torch.manual_seed(0)
+    decoder = Decoder(layout, latent=2, hidden=8, autoregressive=True, dropout=0.5)
+    rows = all_rows(layout)[-1:]
+    z = torch.zeros(1, 2)
+    with torch.no_grad():
+        decoder.step.fill_(10.0)  # keeps relu out of it
+        expected = decoder.eval().states(z, rows)
+        decoder.train()
+        many = decoder.states(z.expand(40_000, 2), rows.expand(40_000, -1))
+    torch.testing.assert_close(many.mean(0), expected[0], atol=0.15, rtol=0)
+    spread = (decoder.seen()[[2, 4]]).norm(dim=1).mean()
+    assert spread > 0.2, "what is seen must matter"

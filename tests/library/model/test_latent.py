@@ -119,3 +119,11 @@ def test_resize_takes_any_number_of_components(mixture):
     expected = MultivariateNormal(torch.zeros(3), torch.eye(3)).log_prob(torch.ones(1, 3))
     torch.testing.assert_close(mixture.log_prob(torch.ones(1, 3)), expected)
     assert mixture.frequencies.shape == (1, 4)
+
+
+def test_the_density_is_float32_under_autocast(mixture):
+    z = torch.randn(500, 3)
+    plain = mixture.log_prob(z)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(mixture.log_prob(z), plain, rtol=0, atol=0)
+        torch.testing.assert_close(mixture.log_prob(z.bfloat16()), plain, rtol=0.1, atol=0.1)

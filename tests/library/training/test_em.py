@@ -24,7 +24,7 @@ model.mixture.means = given["means"]
 model.mixture.refresh()
 mu = given["mu"][mine]
 logvar = torch.full_like(mu, -60.0)
-em.iterate(model, mu, logvar, 5, seed=0)
+em.iterate(model, mu, logvar, 5, seed=0, fits=0)
 em.tabulate(model, mu, logvar, given["codes"][mine], seed=0)
 result = dict(model.mixture.state_dict())
 """
@@ -41,7 +41,7 @@ def test_two_processes_find_the_mixture_that_one_does(two_workers, tmp_path, fie
     given = {"config": config.to_dict(), "means": mu[:3].clone(), "mu": mu, "codes": codes}
     torch.save(given, tmp_path / "given.pt")
     logvar = torch.full_like(mu, -60.0)  # no noise, which each process draws for itself
-    em.iterate(model, mu, logvar, 5, seed=0)
+    em.iterate(model, mu, logvar, 5, seed=0, fits=0)
     em.tabulate(model, mu, logvar, codes, seed=0)
     first, second = two_workers(TWO)
     for name, one in model.mixture.state_dict().items():
@@ -60,8 +60,8 @@ def test_start_spreads_components_over_the_posteriors(layout, encoded, small):
     mu, logvar, _ = em.posteriors(model, encoded)
     z = mu + (0.5 * logvar).exp() * torch.randn_like(mu)
     before = float(mixture.log_prob(z).mean())
-    em.refresh(model, rows, seed=0)
-    em.finish(model, rows, seed=0)
+    em.refresh(model, rows, seed=0, fits=1)
+    em.finish(model, rows, seed=0, fits=2)
     assert float(mixture.log_prob(z).mean()) > before - 0.01
 
 
@@ -114,3 +114,16 @@ def test_one_row_is_enough_to_start(layout, small):
     model = GTCoder(layout, small(components=1).model)
     em.start(model, EncodedRows.of(one, seed=0, validation_fraction=0.0), seed=0)
     assert model.mixture.log_prob(torch.zeros(1, 2)).isfinite().all()
+
+
+def test_every_fit_draws_its_own_noise(layout, encoded, small):
+    found = []
+    for fits in (1, 2, 1):
+        torch.manual_seed(0)
+        model = GTCoder(layout, small(components=3).model)
+        rows = EncodedRows.of(encoded, seed=0, validation_fraction=0.0)
+        em.start(model, rows, seed=0)
+        em.refresh(model, rows, seed=0, fits=fits)
+        found.append(model.mixture.means)
+    assert torch.equal(found[0], found[2])
+    assert not torch.equal(found[0], found[1])

@@ -1,5 +1,6 @@
 """The held-out rows, the order of epochs and the parts on disk follow from a seed alone."""
 
+import tracemalloc
 from itertools import islice
 
 import numpy as np
@@ -53,6 +54,15 @@ def test_held_out_follows_the_seed_and_the_fraction(encoded):
     assert not len(held_out(take(encoded, slice(0, 0)), 5, 0.2))
 
 
+def test_holding_out_takes_little_memory(encoded):
+    wide = Encoded(np.tile(encoded.codes, 50), np.tile(encoded.scalars, 50))
+    tracemalloc.start()
+    held_out(wide, 5, 0.1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * wide.codes.size, "bytes: two a cell"
+
+
 def test_no_frequent_combination_is_held_out_whole():
     codes = np.repeat(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.int16), 500, axis=0)
     rows = Encoded(codes, np.zeros(codes.shape, np.float32))
@@ -104,6 +114,24 @@ def test_more_workers_than_parts(encoded):
     rows = in_parts(encoded, 1_500)
     shares = [epoch(rows, steps=5, rank=r, world=3) for r in range(3)]
     assert (shares[0].scalars != shares[1].scalars).any()
+
+
+@pytest.mark.parametrize("skip", [0, 1, 7, 13, 31])
+@pytest.mark.parametrize("window", [1_000, 10_000])
+def test_going_on_in_mid_epoch_reads_no_window_before(encoded, monkeypatch, skip, window):
+    monkeypatch.setattr(rows, "WINDOW_ROWS", window)
+    loaded = []
+    table = in_parts(encoded, 500, 1_000, 1_500, 2_000, 2_500)
+    table.parts = [
+        Part(part.rows, lambda k=k, part=part: (loaded.append(k), part.load())[1])
+        for k, part in enumerate(table.parts)
+    ]
+    whole = epoch(table, steps=40)
+    loaded.clear()
+    rest = epoch(table, steps=40 - skip, skip=skip)
+    np.testing.assert_array_equal(rest.scalars, whole.scalars[skip * 100 :])
+    if window == 1_000 and 5 <= skip < 30:
+        assert len(loaded) <= 6 - skip // 5 + 3
 
 
 def test_more_workers_than_rows(encoded):

@@ -6,7 +6,10 @@ import dataclasses
 import pytest
 import torch
 
+from gtcoder.model.fusion import reparameterise
+from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training import em
+from gtcoder.training import sharpen as module
 from gtcoder.training.rows import EncodedRows
 from gtcoder.training.sharpen import sharpen
 
@@ -27,9 +30,10 @@ def sharpened(trained, rows):
 def distributions(model, rows):
     """Of every step, for the training rows."""
     shard = rows.shard(rank=0, world=1, most=3_000, seed=0)
-    mu, _, codes = em.posteriors(model, shard)
+    mu, logvar, codes = em.posteriors(model, shard)
+    z = reparameterise(mu, logvar, em.noise(mu, torch_generator(1, Purpose.SHARPEN)))
     with torch.no_grad():
-        return [each.softmax(1) for each in model.decoder.logits(model.decoder.states(mu, codes))]
+        return [each.softmax(1) for each in model.decoder.logits(model.decoder.states(z, codes))]
 
 
 def test_marginals_stay_and_doubt_falls(trained, sharpened, rows):
@@ -45,3 +49,15 @@ def test_a_temperature_of_1_changes_nothing(trained, rows):
     sharpen(model, rows, seed=0)
     for name, parameter in trained.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], parameter, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("chunk", "block"), [(1_000, 1 << 26), (1 << 24, 30_000), (1_000, 1)])
+def test_decoded_in_small_pieces_it_is_the_same(
+    trained, sharpened, rows, monkeypatch, chunk, block
+):
+    monkeypatch.setattr(module, "CHUNK_VALUES", chunk)
+    monkeypatch.setattr(module, "BLOCK_VALUES", block)
+    model = copy.deepcopy(trained)
+    model.config = dataclasses.replace(model.config, temperature=0.5)
+    sharpen(model, rows, seed=0)
+    torch.testing.assert_close(model.decoder.bias, sharpened.decoder.bias, atol=1e-4, rtol=1e-4)

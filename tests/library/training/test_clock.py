@@ -1,0 +1,50 @@
+"""The clock keeps time free for what comes after the last step."""
+
+import pytest
+import torch
+
+from gtcoder.training.checkpoint import State
+from gtcoder.training.clock import Clock
+
+
+def clock(max_time_s, **state):
+    return Clock(State(**state), max_time_s, torch.device("cpu"))
+
+
+def test_without_a_limit_only_steps_count():
+    free = clock(None, elapsed_s=1e6)
+    assert free.share(0.25) == 0.25
+    assert not free.over
+    assert free.gap(0.01, 1e6) == 0.01
+
+
+def test_the_ending_takes_its_share_of_the_time():
+    limited = clock(100.0, elapsed_s=40.0)
+    assert limited.share(0.1) == pytest.approx(0.4)
+    limited.leave(20.0)
+    assert limited.share(0.1) == pytest.approx(0.5)
+    assert limited.share(0.9) == 0.9
+    limited.state.elapsed_s = 80.0
+    assert limited.over
+
+
+def test_steps_keep_half_of_the_time_however_long_the_ending():
+    limited = clock(100.0, elapsed_s=49.0)
+    limited.leave(1_000.0)
+    assert not limited.over
+    limited.state.elapsed_s = 50.0
+    assert limited.over
+
+
+def test_what_is_slow_comes_less_often():
+    assert clock(100.0).gap(0.01, 0.05) == 0.01
+    assert clock(100.0).gap(0.01, 2.0) == pytest.approx(0.2)
+
+
+def test_it_is_looked_at_after_the_first_step_and_whenever_asked():
+    limited = clock(100.0)
+    assert limited.step()
+    while limited.step():
+        pass
+    limited.soon()
+    assert limited.step()
