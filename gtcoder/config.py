@@ -269,10 +269,17 @@ def batch_rows_for(rows: int) -> int:
     return int(min(max(2 ** round(math.log2(2.5 * rows**0.5)), 32), 2048, rows))
 
 
-def coding_for(rows: int, preset: Preset) -> CodecConfig:
-    """How to code a table of so many rows: fewer bins when there are few rows to fill them."""
-    coding = "modes" if preset is Preset.PAPER else "quantile"
-    return CodecConfig(coding=coding, bins=int(min(max(2 * rows ** (1 / 3), 8), 64)))
+def coding_for(rows: int, preset: Preset, min_category_rows: int) -> CodecConfig:
+    """How to code a table of so many rows: fewer bins when there are few rows to fill them.
+
+    Raises:
+        ConfigError: `min_category_rows` is not between 1 and 1,000,000.
+    """
+    return CodecConfig(
+        coding="modes" if preset is Preset.PAPER else "quantile",
+        bins=int(min(max(2 * rows ** (1 / 3), 8), 64)),
+        min_category_rows=min_category_rows,
+    )
 
 
 def validation_share(rows: int) -> float:

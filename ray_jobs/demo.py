@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import GTCoderError
+from gtcoder.progress import Reporter
 from gtcoder.table.files import open_write
 from gtcoder.table.locate import locate
-from ray_jobs.cluster.progress import Reporter
 from ray_jobs.comparison import compare, table_lines
 from ray_jobs.explain import run_explanation
 from ray_jobs.generate import GenerateRequest, run_generation

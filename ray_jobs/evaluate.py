@@ -8,8 +8,8 @@ from gtcoder.errors import OutputError
 from gtcoder.evaluation.evaluate import Request, evaluate
 from gtcoder.evaluation.measures import Progress
 from gtcoder.evaluation.report.page import render
+from gtcoder.progress import Reporter
 from gtcoder.table.files import absolute, exists, join, write_bytes
-from ray_jobs.cluster.progress import Reporter
 
 REPORT, PAGE = "report.json", "report.html"
 

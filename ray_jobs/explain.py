@@ -5,8 +5,8 @@ import json
 from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError, OutputError
 from gtcoder.explain import Explanation, heat_map
+from gtcoder.progress import Reporter
 from gtcoder.table.files import join, write_bytes
-from ray_jobs.cluster.progress import Reporter
 
 CONTRIBUTIONS, PICTURE = "contributions.json", "attention.png"
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import BundleError, ConfigError, OutputError
+from gtcoder.progress import Reporter, counted, peak_bytes
 from gtcoder.table.files import (
     absolute,
     join,
@@ -28,7 +29,6 @@ from gtcoder.table.files import (
 from gtcoder.where.constraint import constraints
 from ray_jobs.cluster.answers import opened
 from ray_jobs.cluster.cluster import connected, data_context, wait_for, wait_free
-from ray_jobs.cluster.progress import Reporter, counted, peak_bytes
 from ray_jobs.shards import Shard, ShardWriter, Stream, is_written
 
 MANIFEST = "_manifest.json"

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gtcoder.errors import ConfigError
+from gtcoder.progress import Reporter
 from ray_jobs.cluster.cluster import first_line, knock
-from ray_jobs.cluster.progress import Reporter
 
 VERBS = ("train", "generate", "evaluate", "benchmark")
 """What can be submitted."""

@@ -11,8 +11,10 @@ import pyarrow as pa
 
 from gtcoder.bundle import check_target
 from gtcoder.codec.codec import Codec
+from gtcoder.codec.config import MIN_CATEGORY_ROWS, CodecConfig
 from gtcoder.config import Config, Preset, coding_for, validation_share
 from gtcoder.errors import ConfigError
+from gtcoder.progress import Reporter, counted
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import join, remove
@@ -21,7 +23,6 @@ from gtcoder.table.table import Table
 from gtcoder.training.parts import read_manifest
 from gtcoder.training.rows import EncodedRows
 from ray_jobs.cluster.cluster import Cluster, connected, train_workers, wait_for, wait_free
-from ray_jobs.cluster.progress import Reporter, counted
 from ray_jobs.training.fit import fit
 from ray_jobs.training.reading import encode_table, load_codec, save_codec, sketch_table
 from ray_jobs.training.run_folder import (
@@ -56,6 +57,7 @@ class TrainRequest:
     use_gpu: bool = False
     seed: int = 0
     validation_fraction: float | None = None
+    min_category_rows: int = MIN_CATEGORY_ROWS
     on_bad_file: str = "fail"
     """`fail`, or `skip`: leave out files that are damaged or unlike most."""
     address: str | None = None
@@ -94,6 +96,7 @@ class TrainRequest:
             "epochs": self.epochs,
             "seed": self.seed,
             "validation_fraction": self.validation_fraction,
+            "min_category_rows": self.min_category_rows,
         }
 
 
@@ -176,7 +179,7 @@ def _read(
         save_codec(run, codec)
         begin(run, identity)
     _tell_skipped(table, reporter)
-    _describe(codec.schema, reporter)
+    reporter.columns(codec.schema)
     return table, codec
 
 
@@ -193,7 +196,11 @@ def _sketched(
             skip_bad_files=request.skip_bad_files,
         )
         schema = _schema(table.schema, sketch, request)
-        return table, Codec.fit(schema, sketch, coding_for(table.rows, Preset(request.preset)))
+        return table, Codec.fit(schema, sketch, _coding(table, request))
+
+
+def _coding(table: Table, request: TrainRequest) -> CodecConfig:
+    return coding_for(table.rows, Preset(request.preset), request.min_category_rows)
 
 
 def _tell_skipped(table: Table, reporter: Reporter) -> None:
@@ -201,15 +208,6 @@ def _tell_skipped(table: Table, reporter: Reporter) -> None:
         reporter.warn(f"skipped: {why}")
     if len(table.skipped) > _TOLD:
         reporter.warn(f"skipped: {len(table.skipped) - _TOLD:,} more files")
-
-
-def _describe(schema: Schema, reporter: Reporter) -> None:
-    width = max(len(name) for name in schema.names)
-    for column in schema.columns:
-        null = "" if column.nullable else ", not null"
-        reporter.note(f"  {column.name:<{width}}  {column.kind:<16}  {column.type}{null}")
-    for warning in schema.warnings:
-        reporter.warn(warning)
 
 
 def _encoded(

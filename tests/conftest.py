@@ -35,8 +35,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gtcoder.progress import Reporter
 from gtcoder.synthesizer import Synthesizer
-from ray_jobs.cluster.progress import Reporter
 
 
 def pytest_collection_modifyitems(config, items):

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from gtcoder.errors import ConfigError
 
+MIN_CATEGORY_ROWS = 5
+"""Nothing that fewer rows share is written down, unless the user says otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CodecConfig:
@@ -17,7 +20,7 @@ class CodecConfig:
     """Numbers with at most so many distinct values get a code for each value."""
     max_categories: int = 4096
     """Categories by name; the rest share a code."""
-    min_category_rows: int = 5
+    min_category_rows: int = MIN_CATEGORY_ROWS
     """Nothing that fewer rows share is written down."""
 
     def __post_init__(self) -> None:

@@ -62,6 +62,17 @@ class Clock:
         assert self.max_time_s is not None
         return max(self.max_time_s - self.state.ending_s, self.max_time_s / 2)
 
+    def left_s(self, by_steps: float) -> float | None:
+        """Seconds until all is done: for the steps left what those done took, and the ending.
+
+        Never more than what is left of the time allowed; None while nothing is known.
+        """
+        known = [] if not by_steps else [self.state.elapsed_s * (1 / min(by_steps, 1.0) - 1)]
+        known = [seconds + self.state.ending_s for seconds in known]
+        if self.max_time_s is not None:
+            known.append(max(self.max_time_s - self.state.elapsed_s, 0.0))
+        return min(known, default=None)
+
     def leave(self, seconds: float) -> None:
         """Keep more time free for the ending: the slowest worker's estimate of a part of it."""
         self.state.ending_s += distributed.largest(seconds, self.device)

@@ -268,6 +268,7 @@ class Training:
                     rows=self._rows_seen(),
                     elapsed_s=self.state.elapsed_s,
                     validation_loss=validation_loss,
+                    left_s=self.clock.left_s(self._steps_done / self._steps_at_most),
                 )
             )
 

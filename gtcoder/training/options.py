@@ -32,6 +32,12 @@ class Progress:
     """Rows trained on so far, over all epochs and workers."""
     elapsed_s: float
     validation_loss: float | None
+    left_s: float | None
+    """Seconds until the run ends: by what is done so far, never more than what is allowed."""
+
+    def __str__(self) -> str:
+        speed = self.rows / max(self.elapsed_s, 1e-3)
+        return f"epoch {self.epoch} of {self.epochs}, {speed:,.0f} rows/s"
 
 
 def device_named(name: str) -> torch.device:

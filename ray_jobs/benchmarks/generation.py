@@ -18,12 +18,12 @@ import torch
 
 from gtcoder.bundle import Bundle
 from gtcoder.codec.codec import Codec
+from gtcoder.progress import Reporter, peak_bytes
 from gtcoder.sampling.draw import TILE_ROWS
 from gtcoder.sampling.sample import Sampler
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.locate import locate
-from ray_jobs.cluster.progress import Reporter, peak_bytes
 from ray_jobs.generate import GenerateRequest, run_generation
 
 _PROBE_ROWS = 1 << 15

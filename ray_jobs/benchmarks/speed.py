@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from gtcoder.config import batch_rows_for, validation_share
 from gtcoder.errors import ConfigError
+from gtcoder.progress import Reporter, peak_bytes
 from gtcoder.synthesizer import Synthesizer
 from gtcoder.table.locate import locate
-from ray_jobs.cluster.progress import Reporter, peak_bytes
 from ray_jobs.paper.methods import BASELINES, OURS, TITLES, make
 
 

@@ -11,7 +11,9 @@ from typing import Annotated
 
 import typer
 
+from gtcoder.codec.config import MIN_CATEGORY_ROWS
 from gtcoder.errors import ConfigError, GTCoderError
+from gtcoder.progress import Reporter
 from ray_jobs.cli import benchmark as cli_benchmark
 from ray_jobs.cli import cluster as cli_cluster
 from ray_jobs.cli.options import (
@@ -23,7 +25,6 @@ from ray_jobs.cli.options import (
     duration_s,
     run_module,
 )
-from ray_jobs.cluster.progress import Reporter
 
 app = typer.Typer(
     name="gtcoder",
@@ -58,6 +59,9 @@ def train(
     validation_fraction: Annotated[
         float | None, typer.Option(help="Share of rows held out to decide when to stop.")
     ] = None,
+    min_category_rows: Annotated[
+        int, typer.Option(help="Nothing that fewer rows share is written down (privacy).")
+    ] = MIN_CATEGORY_ROWS,
     on_bad_file: Annotated[
         str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
     ] = "fail",
@@ -88,6 +92,7 @@ def train(
         use_gpu=use_gpu,
         seed=seed,
         validation_fraction=validation_fraction,
+        min_category_rows=min_category_rows,
         on_bad_file=on_bad_file,
         address=address,
         storage=storage,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from gtcoder.progress import Reporter
 from ray_jobs.cli.options import (
     PASSED_ON,
     Address,
@@ -14,7 +15,6 @@ from ray_jobs.cli.options import (
     names,
     run_module,
 )
-from ray_jobs.cluster.progress import Reporter
 
 app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gtcoder.progress import Reporter
 from ray_jobs.cli.options import Dashboard
-from ray_jobs.cluster.progress import Reporter
 
 
 def submit(

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from gtcoder.errors import GTCoderError, OutputError
-from ray_jobs.cluster.progress import Stage, peak_bytes
+from gtcoder.progress import Stage, peak_bytes
 
 
 def answered(work: Callable[[], bytes], *, rows: int) -> pa.Table:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gtcoder.errors import ConfigError, GTCoderError
-from ray_jobs.cluster.progress import Reporter, counted
+from gtcoder.progress import Reporter, counted
 
 WAIT_S = 300.0
 """How long a running cluster may take to grow to what a job needs."""

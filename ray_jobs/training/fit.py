@@ -9,9 +9,9 @@ from pyarrow.fs import FSSpecHandler, PyFileSystem
 
 from gtcoder.config import Config
 from gtcoder.errors import GTCoderError
+from gtcoder.progress import Stage
 from gtcoder.table.files import is_local, resolve
 from ray_jobs.cluster.cluster import Workers
-from ray_jobs.cluster.progress import Stage
 from ray_jobs.training.worker import Board, Outcome, Task, train_worker
 
 _CHECKPOINTS = "checkpoints"
@@ -108,9 +108,7 @@ def _shown(board: Any, stage: Stage) -> Iterator[None]:
         while not ended.wait(0.5):
             progress = ray.get(board.last.remote())
             if progress is not None:
-                speed = progress.rows / max(progress.elapsed_s, 1e-3)
-                text = f"epoch {progress.epoch} of {progress.epochs}, {speed:,.0f} rows/s"
-                stage.update(progress.share, text)
+                stage.update(progress.share, str(progress), progress.left_s)
 
     thread = threading.Thread(target=poll, daemon=True)
     thread.start()

@@ -15,6 +15,7 @@ import pyarrow as pa
 from gtcoder.codec.codec import Codec
 from gtcoder.codec.layout import Encoded, concat
 from gtcoder.errors import OutputError, TableError, UnreachableError
+from gtcoder.progress import Stage
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import join, read_bytes, write_bytes
@@ -22,7 +23,6 @@ from gtcoder.table.table import Piece, Table
 from gtcoder.training.parts import write_manifest, write_part
 from ray_jobs.cluster.answers import answered, opened
 from ray_jobs.cluster.cluster import data_context
-from ray_jobs.cluster.progress import Stage
 from ray_jobs.training.run_folder import CODEC, SCHEMA, save_json
 
 PART_ROWS = 500_000

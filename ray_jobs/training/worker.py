@@ -10,10 +10,10 @@ from typing import Any
 from gtcoder.bundle import Bundle
 from gtcoder.config import Config
 from gtcoder.explain import explain_training
+from gtcoder.progress import peak_bytes
 from gtcoder.training.loop import train
 from gtcoder.training.options import Progress, RunOptions
 from gtcoder.training.rows import EncodedRows
-from ray_jobs.cluster.progress import peak_bytes
 from ray_jobs.training.reading import load_codec
 
 _STATE = "state.safetensors"

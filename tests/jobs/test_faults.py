@@ -17,9 +17,9 @@ import pytest
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import OutputError
+from gtcoder.progress import Stage
 from gtcoder.table.files import list_files
 from ray_jobs.cluster.answers import opened
-from ray_jobs.cluster.progress import Stage
 from ray_jobs.generate import MANIFEST
 from ray_jobs.shards import Shard, ShardWriter, Stream
 

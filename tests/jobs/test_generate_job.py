@@ -34,7 +34,7 @@ def request_of(bundle_path):
 @pytest.fixture(scope="module")
 def reference(ray_session, request_of, tmp_path_factory):
     """The files that one worker writes undisturbed."""
-    from ray_jobs.cluster.progress import Reporter
+    from gtcoder.progress import Reporter
 
     out = tmp_path_factory.mktemp("reference") / "rows"
     run_generation(request_of(out, num_workers=1), Reporter(quiet=True))

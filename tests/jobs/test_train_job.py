@@ -12,10 +12,10 @@ import pytest
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import OutputError, SchemaError, TableError
+from gtcoder.progress import Stage
 from gtcoder.sampling.sample import Sampler
 from gtcoder.table.files import list_files, read_bytes
 from gtcoder.table.locate import locate
-from ray_jobs.cluster.progress import Stage
 from ray_jobs.train import TrainRequest, run_training
 from ray_jobs.training.reading import encode_table, save_codec
 

@@ -73,10 +73,10 @@ def test_rules_are_monotone(columns):
 
 
 def test_fewer_rows_have_fewer_bins_and_hold_out_no_more_than_a_tenth():
-    bins = [coding_for(rows, Preset.DEFAULT).bins for rows in ROWS]
+    bins = [coding_for(rows, Preset.DEFAULT, 5).bins for rows in ROWS]
     assert bins == sorted(bins)
     assert bins[0] >= 2
-    assert coding_for(1_000, Preset.PAPER).coding == "modes"
+    assert coding_for(1_000, Preset.PAPER, 5).coding == "modes"
     assert all(0 <= validation_share(rows) <= 0.1 for rows in (0, *ROWS))
     assert validation_share(10**8) * 10**8 <= 20_000
 

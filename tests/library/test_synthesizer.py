@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import pickle
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -9,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import safetensors.torch
+from sklearn.base import clone
 
 import gtcoder
 from gtcoder import Synthesizer
@@ -307,3 +310,80 @@ def test_the_package_offers_the_synthesizer_and_no_more():
     assert gtcoder.Synthesizer is Synthesizer
     with pytest.raises(AttributeError, match="Synthesiser"):
         _ = gtcoder.Synthesiser
+
+
+def test_without_a_seed_every_call_gives_new_rows(fitted):
+    assert not fitted.sample(50).equals(fitted.sample(50))
+
+
+def test_a_seeds_stream_goes_on_where_one_says(fitted, drawn):
+    parts = [
+        fitted.sample(n, seed=7, start=start) for n, start in ((100, 0), (150, 100), (50, 250))
+    ]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), drawn)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": "10"}, "n must be a whole number, not '10'"),
+        ({"n": 2.5}, "n must be a whole number, not 2.5"),
+        ({"n": 10, "seed": "7"}, "seed must be a whole number, not '7'"),
+        ({"n": 10, "start": -1}, "start must not be negative, but is -1"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(fitted, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        fitted.sample(**arguments)
+
+
+def test_it_keeps_scikit_learns_habits(table):
+    chosen = Synthesizer(epochs=3, exclude=("text",), max_time_s=60.0)
+    copy = clone(chosen)
+    assert copy is not chosen
+    assert copy.get_params() == chosen.get_params()
+    assert copy.get_params()["epochs"] == 3
+    assert copy.set_params(epochs=4, seed=9) is copy
+    assert (copy.get_params()["epochs"], chosen.get_params()["epochs"]) == (4, 3)
+    with pytest.raises(ConfigError, match="no parameter 'epoch'; there are: preset, schema"):
+        copy.set_params(epoch=4)
+    with pytest.raises(ConfigError, match="epochs must be at least 1, not 0"):
+        copy.set_params(epochs=0)
+    assert copy.get_params()["epochs"] == 4
+
+
+def test_its_repr_says_what_it_is_and_what_it_learned(fitted):
+    assert repr(Synthesizer(epochs=3)) == "Synthesizer(epochs=3), nothing learned yet"
+    assert repr(fitted) == "Synthesizer(epochs=3, seed=5), learned 400 rows of 25 columns"
+
+
+def test_it_pickles(fitted, drawn):
+    again = pickle.loads(pickle.dumps(fitted))
+    pd.testing.assert_frame_equal(again.sample(300, seed=7), drawn)
+    assert again.get_params() == fitted.get_params()
+
+
+def test_history_is_a_table(fitted):
+    history = fitted.history
+    assert len(history) >= 2
+    assert {"epoch", "elapsed_s", "reconstruction", "validation"} <= set(history)
+    assert history["epoch"].is_monotonic_increasing
+
+
+def test_verbose_tells_kinds_what_is_not_learned_and_progress(table, capfd):
+    Synthesizer(epochs=1, verbose=True).fit(table[["age", "sex", "text"]])
+    out, err = capfd.readouterr()
+    assert re.search(r"age +integer +int64", out)
+    assert "warning: column 'text': free text: left out" in err
+    assert "train: done in" in err
+    Synthesizer(epochs=1).fit(table[["age", "sex"]])
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("least", "named"), [(5, {"a", "b"}), (12, {"a"}), (2, {"a", "b", "c"})])
+def test_how_few_rows_may_share_a_category_is_settable(least, named):
+    table = pd.DataFrame({"x": ["a"] * 100 + ["b"] * 10 + ["c"] * 3, "y": range(113)})
+    fitted = Synthesizer(epochs=1, min_category_rows=least).fit(table)
+    assert set(fitted.bundle.codec.describe()["x"]["categories"]) == named
+    with pytest.raises(ConfigError, match="min_category_rows: expected 1 to 1000000, found 0"):
+        Synthesizer(min_category_rows=0)

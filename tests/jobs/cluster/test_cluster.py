@@ -3,6 +3,7 @@
 import pytest
 
 from gtcoder.errors import ConfigError
+from gtcoder.progress import Reporter
 from ray_jobs.cluster.cluster import (
     Cluster,
     Machine,
@@ -12,7 +13,6 @@ from ray_jobs.cluster.cluster import (
     wait_for,
     wait_free,
 )
-from ray_jobs.cluster.progress import Reporter
 
 
 def machines(*cpus, gpus=0, local=True):

@@ -14,6 +14,8 @@ import rich.progress
 from rich.console import Console
 from rich.markup import escape
 
+from gtcoder.schema.schema import Schema
+
 LINE_SECONDS = 10.0
 """Plain lines come so often at most."""
 
@@ -45,8 +47,14 @@ class Stage:
         speed = done / max(self.elapsed_s, 1e-3)
         self.update(done / max(total, 1), f"{done:,} of {total:,} rows, {speed:,.0f} rows/s")
 
-    def update(self, share: float, text: str) -> None:
-        """Report the share done, in [0, 1], and a few words."""
+    def update(self, share: float, text: str, left_s: float | None = None) -> None:
+        """Report the share done, in [0, 1], a few words, and the seconds left where known."""
+
+    def _left(self, share: float, known_s: float | None) -> float | None:
+        """Seconds left: as known, else as long as what is done took, for what is not."""
+        if known_s is not None:
+            return known_s
+        return self.elapsed_s * (1 - share) / share if share > 0 else None
 
     def saw_memory(self, peak_bytes: int) -> None:
         """Report the most memory that a process has had."""
@@ -81,6 +89,15 @@ class Reporter:
     def warn(self, text: str) -> None:
         """Something the user may want to change."""
         print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    def columns(self, schema: Schema) -> None:
+        """What each column was taken for, and what is not learned and why."""
+        width = max(map(len, schema.names), default=0)
+        for column in schema.columns:
+            null = "" if column.nullable else ", not null"
+            self.note(f"  {column.name:<{width}}  {column.kind:<16}  {column.type}{null}")
+        for warning in schema.warnings:
+            self.warn(warning)
 
     def result(self, text: str) -> None:
         """What the job was for."""
@@ -123,10 +140,13 @@ class _BarStage(Stage):
     def __init__(self, name: str, progress: rich.progress.Progress) -> None:
         super().__init__(name)
         self._progress = progress
-        self._task = progress.add_task(name, total=1.0, text="")
+        self._task = progress.add_task(name, total=1.0, text="", left="")
 
-    def update(self, share: float, text: str) -> None:
-        self._progress.update(self._task, completed=min(share, 1.0), text=escape(text))
+    def update(self, share: float, text: str, left_s: float | None = None) -> None:
+        left = self._left(share, left_s)
+        self._progress.update(
+            self._task, completed=min(share, 1.0), text=escape(text), left=_clock(left)
+        )
 
 
 class _PlainStage(Stage):
@@ -134,13 +154,21 @@ class _PlainStage(Stage):
         super().__init__(name)
         self._said = self.started
 
-    def update(self, share: float, text: str) -> None:
+    def update(self, share: float, text: str, left_s: float | None = None) -> None:
         if time.monotonic() - self._said < LINE_SECONDS:
             return
         self._said = time.monotonic()
-        left = self.elapsed_s * (1 - share) / share if share > 0 else None
+        left = self._left(share, left_s)
         ending = f", {left:.0f} s left" if left is not None else ""
         print(f"{self.name}: {share:.0%}, {text}{ending}", file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float | None) -> str:
+    """Seconds as `2:05 left`; nothing where they are not known."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} left"
 
 
 def _bar(console: Console) -> rich.progress.Progress:
@@ -150,7 +178,6 @@ def _bar(console: Console) -> rich.progress.Progress:
         rich.progress.TaskProgressColumn(),
         rich.progress.TextColumn("{task.fields[text]}"),
         rich.progress.TimeElapsedColumn(),
-        rich.progress.TextColumn("left"),
-        rich.progress.TimeRemainingColumn(),
+        rich.progress.TextColumn("{task.fields[left]}"),
         console=console,
     )
