@@ -80,7 +80,7 @@ class Fusion(nn.Module):
 
 
 class Posterior(nn.Module):
-    """Eq. 6–7: μ and log σ² from the fused [CLS] plus the mean of the input tokens."""
+    """Eq. 6–7: μ, log σ² = Linear([CLS]_out + 1/K Σ_k x_k), of fused [CLS] and input tokens x."""
 
     def __init__(self, width: int, latent: int) -> None:
         super().__init__()

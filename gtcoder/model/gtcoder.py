@@ -111,7 +111,7 @@ class GTCoder(nn.Module):
         return gaussian_log_prob(z, torch.zeros_like(z), torch.zeros_like(z))
 
     def contrastive(self, fused: Tensor, codes: Tensor) -> Tensor:
-        """Eq. 11, ().
+        """Eq. 11, (): mean over fields and rows of −log softmax_k(a_m · w_mk / τ) at the active k.
 
         Anchor: a discrete field's fused token through a projection. Positive: the embedding of its
         active category. Negatives: those of the field's other categories.

@@ -72,7 +72,11 @@ class LatentMixture(nn.Module):
         return self.joint_log_prob(z).logsumexp(1)
 
     def moments(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The map of EM: N_g (G,), Σz (G, Z) and Σzzᵀ (G, Z, Z) of rows' draws (B, Z)."""
+        """The map of EM: N_g (G,), Σz (G, Z) and Σzzᵀ (G, Z, Z) of rows' draws (B, Z).
+
+        Each row counts for a component by its responsibility r_bg = p(g | z_b): N_g = Σ_b r_bg,
+        Σz = Σ_b r_bg z_b, Σzzᵀ = Σ_b r_bg z_b z_bᵀ.
+        """
         responsibility = self.joint_log_prob(z).softmax(1)  # (B, G)
         components, latent = self.means.shape
         outer = (z.unsqueeze(2) * z.unsqueeze(1)).flatten(1)  # (B, Z·Z)
@@ -82,7 +86,8 @@ class LatentMixture(nn.Module):
     def update(self, count: Tensor, first: Tensor, second: Tensor, ridge: float) -> None:
         """The reduce of EM, from summed moments in float64.
 
-        Each covariance is shrunk towards the pooled within-component one as if `Z + 1` rows of it
+        π_g = N_g / N, μ_g = Σz_g / N_g, S_g = Σzzᵀ_g − N_g μ_g μ_gᵀ, and
+        C_g = (S_g + (Z + 1) Σ_h S_h / N) / (N_g + Z + 1) + ridge · I: each covariance is shrunk towards the pooled within-component one as if `Z + 1` rows of it
         had been seen, so that a component of few rows does not collapse onto them or reveal one.
         """
         latent = self.means.shape[1]

@@ -46,7 +46,9 @@ class LabelPrior(nn.Module):
         return self.mu(hidden), bounded(self.logvar(hidden), -10, 4)
 
     def log_prob(self, z: Tensor, codes: Tensor) -> Tensor:
-        """log p(z | the row's categories), (B,): uniform over its M active components.
+        """log p(z | the row's categories) = log 1/M Σ_j N(z; μ_jk, σ_jk²), (B,), Eq. 8.
+
+        k is the row's category of discrete field j: uniform over its M active components.
 
         Only the active components are gathered, never all categories.
         """
@@ -56,6 +58,6 @@ class LabelPrior(nn.Module):
 
 
 def gaussian_log_prob(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-    """log N(z; μ, diag σ²), summed over the last dimension."""
+    """log N(z; μ, diag σ²) = −½ Σ_i ((z_i − μ_i)² / σ_i² + log σ_i² + log 2π), over the last dim."""
     squares = (z - mu).square() * (-logvar).exp()
     return -0.5 * (squares + logvar + math.log(2 * math.pi)).sum(-1)

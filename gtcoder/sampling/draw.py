@@ -1,6 +1,6 @@
 """Drawing encoded rows: a component, z, then one step a field, all from given uniform numbers.
 
-A row is a function of its plan and its own uniforms alone. Lanes under all plans are computed
+A row is a function of its plan and its own uniforms alone. Rows under all plans are computed
 together, in tiles of a fixed shape, so that rounding depends neither on how many are asked for at
 once nor on their neighbours.
 
@@ -14,19 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gtcoder.codec.layout import Constraint, Encoded, Layout, Scalar
+from gtcoder.codec.layout import Constraint, Encoded, Layout
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.sampling.plan import CANDIDATES, Plan, padded_size
+from gtcoder.sampling.scalars import below_one, draw_scalars
 
 TILE_ROWS = 1_024
-"""Lanes, or candidates for rows, computed at once."""
+"""Rows, or candidates for rows, computed at once."""
 _MIDDLE = 0.5
 """The uniform number of what is drawn only to fill a tile."""
 
 
 @dataclass(slots=True)
 class Lanes:
-    """Rows being drawn."""
+    """Rows, or candidates for them, while they are drawn."""
 
     state: Tensor
     """Running sum that the heads see, (T, H)."""
@@ -153,7 +154,9 @@ class Drawer:
         left = tile[:, 1 + self.latent :]
         self._advance(rows, inside, left[:, :steps], before=False)
         codes = self._codes(rows.outcomes)
-        return codes, self._scalars(codes, rows.first, inside, left[:, steps:])
+        spans = [(segment.rows, segment.plan.spans) for segment in inside]
+        scalars = draw_scalars(self.decoder, self.layout, codes, rows.first, spans, left[:, steps:])
+        return codes, scalars
 
     def _begin(self, uniforms: Tensor, inside: Sequence[Segment]) -> Lanes:
         """Rows before their first step, from the uniforms of their component and of z."""
@@ -185,7 +188,7 @@ class Drawer:
             if before:
                 self._constrain(s, logits, rows, inside)
             cdf = logits.softmax(1).cumsum(1)
-            at_share = _below_one(uniforms[:, s : s + 1]) * cdf[:, -1:]
+            at_share = below_one(uniforms[:, s : s + 1]) * cdf[:, -1:]
             outcome = torch.searchsorted(cdf, at_share, right=True)
             outcome = outcome.clamp_max(self.decoder.step_sizes[s] - 1)  # (T, 1)
             added = self.tables[s].index_select(0, outcome[:, 0])
@@ -197,7 +200,10 @@ class Drawer:
             rows.state += added
 
     def _constrain(self, s: int, logits: Tensor, rows: Lanes, inside: Sequence[Segment]) -> None:
-        """Leave the outcomes that meet the conditions, and weigh the rows by their likelihood."""
+        """Leave the outcomes that meet the conditions, and weigh the rows by their likelihood.
+
+        log w += log Σ_o p(o) · a_o: the logsumexp with the conditions less that without.
+        """
         bound = [segment for segment in inside if s in segment.plan.allowed]
         if not bound:
             return
@@ -214,36 +220,6 @@ class Drawer:
             codes[:, step.field] += outcomes[:, s] * step.divisor
         limit = torch.tensor([field.cardinality - 1 for field in self.layout.fields])
         return torch.minimum(codes, limit)
-
-    def _scalars(
-        self, codes: Tensor, first: Tensor, inside: Sequence[Segment], uniforms: Tensor
-    ) -> Tensor:
-        """Scalars (T, K) from uniforms (T, K): positions in bins, or Eq. 12's Gaussians."""
-        scalars = _below_one(uniforms)
-        low, high = torch.zeros_like(scalars), torch.ones_like(scalars)
-        _narrow(low, high, codes, inside)
-        scalars = low + scalars * (high - low)
-        modes = self.decoder.modes
-        if modes:
-            drawn = self._mode_scalars(codes, torch.relu(first), inside, uniforms)
-            scalars[:, modes] = drawn[:, modes]
-        none = [k for k, f in enumerate(self.layout.fields) if f.scalar is Scalar.NONE]
-        scalars[:, none] = 0.0
-        return scalars
-
-    def _mode_scalars(
-        self, codes: Tensor, hidden: Tensor, inside: Sequence[Segment], uniforms: Tensor
-    ) -> Tensor:
-        """Eq. 12's Gaussians within [-1, 1], or the span that meets a condition, (T, K)."""
-        mean, log_std = self.decoder.scalar_distribution(hidden)
-        std = log_std.exp()
-        low, high = torch.full_like(mean, -1.0), torch.full_like(mean, 1.0)
-        _narrow(low, high, codes, inside)
-        start = torch.special.ndtr(((low - mean) / std).double()).where(low > -1, 0.0)
-        end = torch.special.ndtr(((high - mean) / std).double()).where(high < 1, 1.0)
-        within = (start + uniforms * (end - start)).clamp(1e-12, 1 - 1e-12)
-        noise = torch.special.ndtri(within).float()
-        return torch.clamp(mean + std * noise, low, high)
 
     def _kept(self, plan: Plan, uniforms: np.ndarray) -> np.ndarray:
         """The uniforms of a row itself, (B, 1 + Z + S + K), without those of its candidates."""
@@ -273,14 +249,6 @@ def _choose(log_weight: Tensor, uniform: Tensor) -> Tensor:
     return first + kept.clamp_max(CANDIDATES - 1)
 
 
-def _narrow(low: Tensor, high: Tensor, codes: Tensor, inside: Sequence[Segment]) -> None:
-    """Bring the spans of scalars (T, K) to what meets the conditions."""
-    for segment in inside:
-        for field, (least, most) in segment.plan.spans.items():
-            at = codes[segment.rows, field]
-            low[segment.rows, field], high[segment.rows, field] = least[at], most[at]
-
-
 def _segments(parts: Iterable[tuple[Plan, int]]) -> list[Segment]:
     """Where the rows under each plan lie."""
     found, start = [], 0
@@ -304,11 +272,6 @@ def _tile(uniforms: np.ndarray, rows: int) -> np.ndarray:
     short = rows - len(uniforms)
     filling = np.full((short, uniforms.shape[1]), _MIDDLE)
     return np.concatenate([uniforms, filling]) if short else np.ascontiguousarray(uniforms)
-
-
-def _below_one(uniforms: Tensor) -> Tensor:
-    """As float32, where a float64 next to 1 would round to 1 and fall outside [0, 1)."""
-    return uniforms.float().clamp_max(1 - 2**-24)
 
 
 def _padded(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,16 @@
 
 A plan is made once for a model and its conditions; rows under different plans are drawn together.
 
+Under conditions a row is one of 32 candidates. A candidate's component c is drawn from
+q(c) ∝ π_c · Π_k Σ_v f_ckv · a_kv, where f_ckv is how often code v of the constrained field k goes
+with c, and a_kv the share of v's rows that meet the condition. Its constrained steps are drawn
+from p_s(o | z, steps before) · a_so, renormalised. It is kept with a chance in proportion to
+
+    w = Π_s Σ_o p_s(o | z, steps before) · a_so  /  Π_k Σ_v f_ckv · a_kv,
+
+the likelihood of the conditions on its way over that of its component, which was paid for by q.
+Unconstrained steps after the last constrained one are drawn for the kept candidate alone.
+
 Shapes: S steps, P padded outcomes of a step, D outcomes of the step before it.
 """
 

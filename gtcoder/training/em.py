@@ -110,7 +110,11 @@ def iterate(
 
 
 def tabulate(model: GTCoder, mu: Tensor, logvar: Tensor, codes: Tensor, seed: int) -> None:
-    """Responsibility-weighted frequency of every code in every component, (G, V)."""
+    """Responsibility-weighted frequency of every code in every component, (G, V).
+
+    f_gv = (Σ_{b has v} r_bg + p_v) / (Σ_b r_bg + 1), with one row of the table's own p_v added, so
+    that no code is impossible.
+    """
     generator = torch_generator(seed, Purpose.TABULATE, distributed.rank())
     mixture, sizes = model.mixture, model.tokens.cardinalities
     table = torch.zeros(len(mixture.weights), sum(sizes), dtype=torch.float64, device=mu.device)
