@@ -87,8 +87,9 @@ class LatentMixture(nn.Module):
         """The reduce of EM, from summed moments in float64.
 
         π_g = N_g / N, μ_g = Σz_g / N_g, S_g = Σzzᵀ_g − N_g μ_g μ_gᵀ, and
-        C_g = (S_g + (Z + 1) Σ_h S_h / N) / (N_g + Z + 1) + ridge · I: each covariance is shrunk towards the pooled within-component one as if `Z + 1` rows of it
-        had been seen, so that a component of few rows does not collapse onto them or reveal one.
+        C_g = (S_g + (Z + 1) Σ_h S_h / N) / (N_g + Z + 1) + ridge · I: each covariance is shrunk
+        towards the pooled within-component one as if `Z + 1` rows of it had been seen, so that a
+        component of few rows does not collapse onto them or reveal one.
         """
         latent = self.means.shape[1]
         total = count.sum()

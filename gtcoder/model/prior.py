@@ -58,6 +58,6 @@ class LabelPrior(nn.Module):
 
 
 def gaussian_log_prob(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-    """log N(z; μ, diag σ²) = −½ Σ_i ((z_i − μ_i)² / σ_i² + log σ_i² + log 2π), over the last dim."""
+    """log N(z; μ, diag σ²) = −½ Σ_i ((z_i − μ_i)² / σ_i² + log σ_i² + log 2π), summed over i."""
     squares = (z - mu).square() * (-logvar).exp()
     return -0.5 * (squares + logvar + math.log(2 * math.pi)).sum(-1)
