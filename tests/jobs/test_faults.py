@@ -67,7 +67,7 @@ QUICK = """
 import sys
 import ray_jobs.fit
 ray_jobs.fit.RESIZE_S = 5.0
-from ray_jobs.cli import main
+from ray_jobs.cli.__main__ import main
 main()
 """
 """The command line, but it looks for returning machines sooner."""
