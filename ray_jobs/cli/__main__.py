@@ -17,8 +17,8 @@ from ray_jobs.cli import cluster as cli_cluster
 from ray_jobs.cli.options import (
     PASSED_ON,
     Address,
+    NumWorkers,
     Quiet,
-    Workers,
     count_of,
     duration_s,
     run_module,
@@ -52,7 +52,7 @@ def train(
     max_time: Annotated[
         str | None, typer.Option(help="End the training after so long: 90s, 5m, 2h.")
     ] = None,
-    num_workers: Workers = None,
+    num_workers: NumWorkers = None,
     use_gpu: Annotated[bool, typer.Option("--use-gpu", help="One GPU for each worker.")] = False,
     seed: Annotated[int, typer.Option(help="Makes the training repeatable.")] = 0,
     validation_fraction: Annotated[
@@ -116,7 +116,7 @@ def generate(
     checksum: Annotated[
         str | None, typer.Option(help="Of the bundle that is meant; refuse any other.")
     ] = None,
-    num_workers: Workers = None,
+    num_workers: NumWorkers = None,
     address: Address = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the rows of another request.")

@@ -7,8 +7,8 @@ import typer
 from ray_jobs.cli.options import (
     PASSED_ON,
     Address,
+    NumWorkers,
     Quiet,
-    Workers,
     count_of,
     duration_s,
     names,
@@ -23,7 +23,7 @@ app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 def benchmark_generate(
     bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
     rows: Annotated[str, typer.Option(help="Rows of the larger of two jobs.")] = "2_000_000",
-    num_workers: Workers = None,
+    num_workers: NumWorkers = None,
     address: Address = None,
 ) -> None:
     """Rows a second of generation, beside what the decoder's matrix products alone take."""

@@ -15,7 +15,7 @@ Address = Annotated[
     str | None,
     typer.Option(help="A running Ray cluster, e.g. auto; omitted, Ray starts in this process."),
 ]
-Workers = Annotated[
+NumWorkers = Annotated[
     int | None, typer.Option(help="Workers; omitted, what suits the machines there are.")
 ]
 Dashboard = Annotated[
@@ -53,6 +53,6 @@ def count_of(text: str, option: str) -> int:
 
 
 def run_module(name: str, arguments: list[str]) -> None:
-    """Run what stands beside these jobs as a program of its own: neither imports the other."""
+    """Run what stands over these jobs as a program of its own: they do not import it."""
     sys.argv = [name, *arguments]
     runpy.run_module(name, run_name="__main__", alter_sys=True)
