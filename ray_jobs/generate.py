@@ -27,8 +27,9 @@ from gtcoder.table.files import (
 )
 from gtcoder.where.constraint import constraints
 from ray_jobs.cluster.answers import opened
-from ray_jobs.cluster.cluster import connected, data_context, wait_for, wait_free
+from ray_jobs.cluster.connection import connected, data_context
 from ray_jobs.cluster.progress import Reporter, counted, peak_bytes
+from ray_jobs.cluster.workers import wait_for, wait_free
 from ray_jobs.shards import Shard, ShardWriter, Stream, is_written
 
 MANIFEST = "_manifest.json"

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gtcoder.errors import ConfigError
-from ray_jobs.cluster.cluster import first_line, knock
+from ray_jobs.cluster.connection import first_line, knock
 from ray_jobs.cluster.progress import Reporter
 
 VERBS = ("train", "generate", "evaluate", "benchmark")

@@ -10,8 +10,8 @@ from pyarrow.fs import FSSpecHandler, PyFileSystem
 from gtcoder.config import Config
 from gtcoder.errors import GTCoderError
 from gtcoder.table.files import is_local, resolve
-from ray_jobs.cluster.cluster import Workers
 from ray_jobs.cluster.progress import Stage
+from ray_jobs.cluster.workers import Workers
 from ray_jobs.training.worker import Board, Outcome, Task, train_worker
 
 _CHECKPOINTS = "checkpoints"
