@@ -13,7 +13,7 @@ import typer
 
 from gtcoder.errors import ConfigError, GTCoderError
 from ray_jobs.cli import benchmark as cli_benchmark
-from ray_jobs.cli import cluster as cli_cluster
+from ray_jobs.cli import jobs as cli_jobs
 from ray_jobs.cli.options import (
     PASSED_ON,
     Address,
@@ -213,9 +213,9 @@ def serve(context: typer.Context) -> None:
     run_module("serve", context.args)
 
 
-app.command(context_settings={"ignore_unknown_options": True})(cli_cluster.submit)
-app.command()(cli_cluster.jobs)
-app.command()(cli_cluster.stop)
+app.command(context_settings={"ignore_unknown_options": True})(cli_jobs.submit)
+app.command()(cli_jobs.jobs)
+app.command()(cli_jobs.stop)
 app.add_typer(cli_benchmark.app, name="benchmark")
 
 
