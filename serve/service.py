@@ -18,8 +18,8 @@ from gtcoder.explain import Explanation, heat_map
 from gtcoder.sampling.sample import BLOCK_ROWS
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where, from_json
+from ray_jobs.jobs import Jobs
 from serve.batches.batches import Batches
-from serve.batches.jobs import Jobs
 from serve.formats import WRITERS, chosen, to_table
 from serve.gatherer import SMALL_ROWS, Gatherer
 from serve.http.bodies import InFlight, Streamed
@@ -54,7 +54,7 @@ class Service:
         self._alone = Gatherer(together=False)
         self._at_work = 0
         root = settings.batch_root
-        self._batches = Batches(root, limits, Jobs()) if root else None
+        self._batches = Batches(root, limits, Jobs.here()) if root else None
         # Of their own: they wait for storage and jobs, and samples need the loop's few threads.
         self._batch_threads = ThreadPoolExecutor(8, "batches")
 
