@@ -13,13 +13,16 @@ import socket
 import sys
 import threading
 from contextlib import redirect_stdout
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from gtcoder.bundle import Bundle
-from gtcoder.errors import ConfigError, GTCoderError
+from gtcoder.errors import ConfigError
 from gtcoder.table.files import absolute, join, remove, write_bytes
+from ray_jobs.cli.options import Address
+from ray_jobs.cli.program import run
 from ray_jobs.cluster.connection import ENVIRONMENT, first_line, set_own_token
 from serve.http.keys import VARIABLE, read_keys
 from serve.http.listener import STALLED_S
@@ -53,10 +56,7 @@ def serve_bundles(
     replicas: Annotated[int, typer.Option(help="Sampling replicas.", min=1)] = 1,
     max_rows: Annotated[int, typer.Option(help="Rows of one sample.", min=1)] = 1_000_000,
     batching: Annotated[bool, typer.Option(help="Decode concurrent requests together.")] = True,
-    address: Annotated[
-        str | None,
-        typer.Option(help="A running Ray cluster, e.g. auto; omitted, Ray starts in this process."),
-    ] = None,
+    address: Address = None,
 ) -> None:
     """Serve bundles over HTTP: rows, explanations and bulk batches. See /docs when it runs."""
     keys = read_keys(api_key_file)
@@ -208,13 +208,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def main() -> None:
-    """Run the command; what a user can mend is one line on standard error and exit code 1."""
-    try:
-        app(prog_name="gtcoder serve")
-    except (GTCoderError, OSError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {said}", file=sys.stderr)
-        sys.exit(1)
+    """Run the command."""
+    run(partial(app, prog_name="gtcoder serve"))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
-"""The `gtcoder` command: parse, call the job, print what went wrong in one line.
+"""The `gtcoder` command: parse, and call the job.
 
 The jobs are imported within the commands, so that `--help` is quick and Ray is only loaded once
 its environment is set.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gtcoder.errors import ConfigError, GTCoderError
+from gtcoder.errors import ConfigError
 from ray_jobs.cli import benchmark as cli_benchmark
 from ray_jobs.cli import jobs as cli_jobs
 from ray_jobs.cli.options import (
@@ -21,8 +20,8 @@ from ray_jobs.cli.options import (
     Quiet,
     count_of,
     duration_s,
-    run_module,
 )
+from ray_jobs.cli.program import run, run_module
 from ray_jobs.cluster.progress import Reporter
 
 app = typer.Typer(
@@ -232,16 +231,8 @@ def _read_schema(path: str | None) -> dict[str, object]:
 
 
 def main() -> None:
-    """Run the command; what a user can mend is one line on standard error and exit code 1."""
-    try:
-        app()
-    except (GTCoderError, OSError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {said}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    """Run the command."""
+    run(app)
 
 
 if __name__ == "__main__":

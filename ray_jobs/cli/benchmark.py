@@ -12,8 +12,8 @@ from ray_jobs.cli.options import (
     count_of,
     duration_s,
     names,
-    run_module,
 )
+from ray_jobs.cli.program import run_module
 from ray_jobs.cluster.progress import Reporter
 
 app = typer.Typer(help="Measure this machine.", no_args_is_help=True)

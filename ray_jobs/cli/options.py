@@ -1,8 +1,6 @@
 """What the command line's options have in common: their types, and how their texts are read."""
 
 import re
-import runpy
-import sys
 from typing import Annotated
 
 import typer
@@ -50,9 +48,3 @@ def count_of(text: str, option: str) -> int:
         return int(text.replace(",", "_"))
     except ValueError as error:
         raise ConfigError(f"{option} {text!r}: expected a whole number") from error
-
-
-def run_module(name: str, arguments: list[str]) -> None:
-    """Run what stands over these jobs as a program of its own: they do not import it."""
-    sys.argv = [name, *arguments]
-    runpy.run_module(name, run_name="__main__", alter_sys=True)

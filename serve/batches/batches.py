@@ -164,7 +164,7 @@ class Batches:
     def _submit(self, record: Record) -> None:
         """Start the job, unless another service has; a cluster that has just begun takes none."""
         until = time.monotonic() + _SUBMIT_S
-        line = self._line(record)
+        line = _line(record, self._records.output(record).folder, self._jobs.address)
         while self._job(record) is None:
             try:
                 self._jobs.submit(record.job, line, metadata={"gtcoder_batch": record.id})
@@ -173,20 +173,21 @@ class Batches:
                     raise full(_BUSY, 10) from error
                 time.sleep(1)
 
-    def _line(self, record: Record) -> str:
-        """The job's command line, of checked parts only."""
-        return command(
-            "generate",
-            record.bundle,
-            f"--rows={record.rows}",
-            f"--seed={record.seed}",
-            f"--rows-per-file={record.rows_per_file}",
-            f"--checksum={record.checksum}",
-            f"--out={self._records.output(record).folder}",
-            f"--address={self._jobs.address}",
-            *(f"--where={text}" for text in record.conditions()),
-            "--quiet",
-        )
+
+def _line(record: Record, folder: str, address: str) -> str:
+    """The job's command line, of checked parts only."""
+    return command(
+        "generate",
+        record.bundle,
+        f"--rows={record.rows}",
+        f"--seed={record.seed}",
+        f"--rows-per-file={record.rows_per_file}",
+        f"--checksum={record.checksum}",
+        f"--out={folder}",
+        f"--address={address}",
+        *(f"--where={text}" for text in record.conditions()),
+        "--quiet",
+    )
 
 
 @contextmanager
