@@ -43,15 +43,15 @@ class Client:
         except ImportError as error:
             raise GTCoderError('the client needs httpx: pip install "gtcoder[client]"') from error
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+        self._service = _Service(httpx.Client(base_url=url, headers=headers, timeout=timeout_s))
 
     def models(self) -> list[str]:
         """The names of the models."""
-        return [model["name"] for model in self._json("GET", "/v1/models")["models"]]
+        return [model["name"] for model in self._service.json("GET", "/v1/models")["models"]]
 
     def model(self, model: str) -> dict[str, Any]:
         """A model's columns: kinds, categories or ranges, and what may be conditioned on."""
-        return self._json("GET", f"/v1/models/{model}")
+        return self._service.json("GET", f"/v1/models/{model}")
 
     def sample(
         self,
@@ -88,7 +88,7 @@ class Client:
         """
         body = _said(rows=n, where=_plain(where), columns=columns, seed=seed)
         path = f"/v1/models/{model}/sample"
-        content = self._answer("POST", path, json=body, headers={"Accept": _ARROW}).content
+        content = self._service.answer("POST", path, json=body, headers={"Accept": _ARROW}).content
         return pa.ipc.open_stream(content).read_all()
 
     def explain(self, model: str, rows: pd.DataFrame | None = None) -> dict[str, Any]:
@@ -98,9 +98,9 @@ class Client:
             ServiceError: the service refuses, with its reason, or cannot be reached.
         """
         if rows is None:
-            return self._json("POST", f"/v1/models/{model}/explain", json={})
+            return self._service.json("POST", f"/v1/models/{model}/explain", json={})
         records = rows.to_json(orient="records", date_format="iso", date_unit="us")
-        return self._json(
+        return self._service.json(
             "POST",
             f"/v1/models/{model}/explain",
             content=b'{"rows":' + records.encode() + b"}",
@@ -110,7 +110,7 @@ class Client:
     def heat_map(self, model: str) -> bytes:
         """The attention between columns as a PNG."""
         path, accept = f"/v1/models/{model}/explain", {"Accept": "image/png"}
-        return bytes(self._answer("POST", path, json={}, headers=accept).content)
+        return bytes(self._service.answer("POST", path, json={}, headers=accept).content)
 
     def start_batch(
         self,
@@ -143,16 +143,16 @@ class Client:
         )
         key = idempotency_key or uuid.uuid4().hex
         path = f"/v1/models/{model}/batches"
-        state = self._json("POST", path, json=body, headers={"Idempotency-Key": key})
-        return BulkBatch(self, state, key)
+        state = self._service.json("POST", path, json=body, headers={"Idempotency-Key": key})
+        return BulkBatch(self._service, state, key)
 
     def batch(self, batch_id: str) -> "BulkBatch":
         """A batch begun earlier."""
-        return BulkBatch(self, self._json("GET", f"/v1/batches/{batch_id}"))
+        return BulkBatch(self._service, self._service.json("GET", f"/v1/batches/{batch_id}"))
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._service.close()
 
     def __enter__(self) -> Self:
         return self
@@ -160,35 +160,12 @@ class Client:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self._answer(method, path, **options).json()
-        return answer
-
-    def _answer(self, method: str, path: str, **options: Any) -> Any:
-        """The answer; a service that is full is asked again after the time it names."""
-        import httpx
-
-        for left in reversed(range(_TRIES)):
-            try:
-                answer = self._http.request(method, path, **options)
-            except httpx.HTTPError as error:
-                raise ServiceError(
-                    f"{self._http.base_url}: the service does not answer ({error}); see that it "
-                    "runs there"
-                ) from error
-            if answer.status_code != 503 or not left:
-                break
-            time.sleep(float(answer.headers.get("Retry-After", 1)))
-        if answer.is_error:
-            raise ServiceError(_reason(answer))
-        return answer
-
 
 class BulkBatch:
     """A bulk batch on the service."""
 
-    def __init__(self, client: Client, state: dict[str, Any], key: str | None = None) -> None:
-        self._client, self.state = client, state
+    def __init__(self, service: "_Service", state: dict[str, Any], key: str | None = None) -> None:
+        self._service, self.state = service, state
         self.idempotency_key = key
         """By which `start_batch` goes on with it after a failure; None if found by its id."""
 
@@ -199,7 +176,7 @@ class BulkBatch:
 
     def refresh(self) -> dict[str, Any]:
         """How far it is now."""
-        self.state = self._client._json("GET", f"/v1/batches/{self.id}")
+        self.state = self._service.json("GET", f"/v1/batches/{self.id}")
         return self.state
 
     def wait(self, *, progress: bool = False, timeout_s: float | None = None) -> dict[str, Any]:
@@ -228,7 +205,7 @@ class BulkBatch:
 
     def cancel(self) -> dict[str, Any]:
         """Stop it."""
-        self.state = self._client._json("DELETE", f"/v1/batches/{self.id}")
+        self.state = self._service.json("DELETE", f"/v1/batches/{self.id}")
         return self.state
 
     def download(self, name: str) -> pa.Table:
@@ -236,8 +213,43 @@ class BulkBatch:
         import pyarrow.parquet as pq
 
         path = f"/v1/batches/{self.id}/files/{name}"
-        content = self._client._answer("GET", path, follow_redirects=True).content
+        content = self._service.answer("GET", path, follow_redirects=True).content
         return pq.read_table(io.BytesIO(content))
+
+
+class _Service:
+    """The service at the other end; what it refuses is an error."""
+
+    def __init__(self, http: Any) -> None:
+        self._http = http
+
+    def json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """An answer in JSON."""
+        answer: dict[str, Any] = self.answer(method, path, **options).json()
+        return answer
+
+    def answer(self, method: str, path: str, **options: Any) -> Any:
+        """The answer; a service that is full is asked again after the time it names."""
+        import httpx
+
+        for left in reversed(range(_TRIES)):
+            try:
+                answer = self._http.request(method, path, **options)
+            except httpx.HTTPError as error:
+                raise ServiceError(
+                    f"{self._http.base_url}: the service does not answer ({error}); see that it "
+                    "runs there"
+                ) from error
+            if answer.status_code != 503 or not left:
+                break
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
+        if answer.is_error:
+            raise ServiceError(_reason(answer))
+        return answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
 
 
 def _said(**fields: Any) -> dict[str, Any]:

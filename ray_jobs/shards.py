@@ -2,18 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gtcoder.bundle import Bundle
-from gtcoder.errors import BundleError
 from gtcoder.sampling.sample import Sampler
 from gtcoder.table.files import open_read, open_write
-from gtcoder.where.constraint import constraints
-from ray_jobs.cluster.answers import answered
 
 GROUP_ROWS = 1 << 17
 """Rows of a row group, and of what is in memory at once."""
@@ -54,37 +49,6 @@ class Shard:
         """What the file says it holds."""
         plain = [stream.checksum, stream.seed, list(stream.where), self.start, self.stop]
         return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
-
-
-class ShardWriter:
-    """An actor of the pool: loads the bundle once, then writes shard after shard."""
-
-    def __init__(self, stream: Stream, shards: Sequence[Shard]) -> None:
-        import torch
-
-        torch.set_num_threads(1)
-        self.stream, self.shards = stream, shards
-        self.sampler: Sampler | None = None
-
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        """Write the shards of the numbers in a batch."""
-        shards = [self.shards[number] for number in batch["number"].to_pylist()]
-        return answered(lambda: self._write(shards), rows=sum(shard.rows for shard in shards))
-
-    def _write(self, shards: Sequence[Shard]) -> bytes:
-        sampler = self._sampler()
-        for shard in shards:
-            write_shard(shard, self.stream, sampler)
-        return b""
-
-    def _sampler(self) -> Sampler:
-        if self.sampler is None:
-            bundle = Bundle.load(self.stream.bundle)
-            if bundle.checksum != self.stream.checksum:
-                raise BundleError(f"{self.stream.bundle} has changed since the job began")
-            asked = constraints(bundle.codec, list(self.stream.where))
-            self.sampler = Sampler(bundle.model(), bundle.codec, asked)
-        return self.sampler
 
 
 def write_shard(shard: Shard, stream: Stream, sampler: Sampler) -> None:

@@ -22,7 +22,9 @@ from gtcoder.table.locate import locate
 from gtcoder.table.table import Table
 from gtcoder.training.parts import read_manifest
 from gtcoder.training.rows import EncodedRows
-from ray_jobs.cluster.cluster import Cluster, connected, train_workers, wait_for, wait_free
+from ray_jobs.cluster.cluster import Cluster
+from ray_jobs.cluster.connection import connected
+from ray_jobs.cluster.workers import train_workers, wait_for, wait_free
 from ray_jobs.training.fit import fit
 from ray_jobs.training.reading import encode_table, load_codec, save_codec, sketch_table
 from ray_jobs.training.run_folder import (

@@ -13,27 +13,25 @@ import socket
 import sys
 import threading
 from contextlib import redirect_stdout
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from gtcoder.bundle import Bundle
-from gtcoder.errors import ConfigError, GTCoderError
+from gtcoder.errors import ConfigError
 from gtcoder.table.files import absolute, join, remove, write_bytes
+from ray_jobs.cli.options import Address
+from ray_jobs.cli.program import run
+from ray_jobs.cluster.connection import ENVIRONMENT, first_line, set_own_token
 from serve.http.keys import VARIABLE, read_keys
 from serve.http.listener import STALLED_S
 from serve.settings import Settings, named
 
-_ENVIRONMENT = {
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+_OF_THE_SERVICE = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "100",
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",
 }
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -58,10 +56,7 @@ def serve_bundles(
     replicas: Annotated[int, typer.Option(help="Sampling replicas.", min=1)] = 1,
     max_rows: Annotated[int, typer.Option(help="Rows of one sample.", min=1)] = 1_000_000,
     batching: Annotated[bool, typer.Option(help="Decode concurrent requests together.")] = True,
-    address: Annotated[
-        str | None,
-        typer.Option(help="A running Ray cluster, e.g. auto; omitted, Ray starts in this process."),
-    ] = None,
+    address: Address = None,
 ) -> None:
     """Serve bundles over HTTP: rows, explanations and bulk batches. See /docs when it runs."""
     keys = read_keys(api_key_file)
@@ -103,7 +98,7 @@ def _models(bundles: list[str], names: list[str]) -> dict[str, str]:
 
 def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed: bool) -> None:
     """Start, say where, and stay until a signal comes."""
-    for key, value in _ENVIRONMENT.items():
+    for key, value in (ENVIRONMENT | _OF_THE_SERVICE).items():
         os.environ.setdefault(key, value)
     ended = threading.Event()
     _connect(address, settings)
@@ -139,11 +134,9 @@ def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed
 
 
 def _connect(address: str | None, settings: Settings) -> None:
-    if address is None and "RAY_AUTH_MODE" not in os.environ:
-        # Else Ray writes a token that all users can read to ~/.ray/auth_token.
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    if address is None:  # bulk batches run `python`, which must be this one
+    if address is None:
+        set_own_token()
+        # Bulk batches run `python`, which must be this one.
         os.environ["PATH"] = os.pathsep.join(
             [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
         )
@@ -164,8 +157,9 @@ def _connect(address: str | None, settings: Settings) -> None:
             **({} if address else local),
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        said = str(error).strip().splitlines()[0]
-        raise ConfigError(f"--address {address}: no Ray cluster answers there ({said})") from error
+        raise ConfigError(
+            f"--address {address}: no Ray cluster answers there ({first_line(error)})"
+        ) from error
 
 
 def _say(settings: Settings, host: str, port: int, *, keyed: bool) -> None:
@@ -214,13 +208,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def main() -> None:
-    """Run the command; what a user can mend is one line on standard error and exit code 1."""
-    try:
-        app(prog_name="gtcoder serve")
-    except (GTCoderError, OSError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {said}", file=sys.stderr)
-        sys.exit(1)
+    """Run the command."""
+    run(partial(app, prog_name="gtcoder serve"))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from starlette.responses import FileResponse
 from gtcoder import __version__
 from gtcoder.table.files import is_local, signed_url
 from serve.formats import WRITERS, chosen
-from serve.http.bodies import BodyLimit, CountedAnswers, Streamed
+from serve.http.bodies import BodyLimit, Streamed
+from serve.http.counted import CountedAnswers
 from serve.http.problems import MEDIA_TYPE, ProblemError, handle_problems, unauthorized
 from serve.http.schemas import (
     Batch,

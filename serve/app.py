@@ -14,7 +14,7 @@ from gtcoder.errors import ConfigError
 from serve.api import make_app
 from serve.http.keys import VARIABLE, Keys, read_keys
 from serve.http.listener import Listener
-from serve.sampling import Sampling
+from serve.sampling.sampling import Sampling
 from serve.service import Service
 from serve.settings import Settings, models_of
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-ModelName = Annotated[str, StringConstraints(pattern=f"^{MODEL_NAME}$")]
+_Name = Annotated[str, StringConstraints(pattern=f"^{MODEL_NAME}$")]
 
 
 class Limits(BaseModel):
@@ -45,7 +45,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    models: dict[ModelName, str] = Field(
+    models: dict[_Name, str] = Field(
         default_factory=dict, description="Name and URI of each bundle."
     )
     api_key_file: str | None = Field(None, description="A file with one key a line.")

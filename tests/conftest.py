@@ -130,7 +130,7 @@ def command():
     """Start the command line in a process of its own, with a Ray of its own."""
     started = []
 
-    def start(*arguments, program="from ray_jobs.cli import main; main()"):
+    def start(*arguments, program="from ray_jobs.cli.__main__ import main; main()"):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         process = subprocess.Popen(
             [sys.executable, "-c", program, *map(str, arguments)],

@@ -21,7 +21,7 @@ from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError, GTCoderError, OutputError
 from gtcoder.progress import Reporter, counted
 from gtcoder.table.files import absolute, is_local, write_bytes
-from ray_jobs.cluster.cluster import connected
+from ray_jobs.cluster.connection import connected
 from ray_jobs.generate import GenerateRequest, run_generation
 from ray_jobs.train import TrainRequest, run_training
 

@@ -1,30 +1,29 @@
-"""The `gtcoder` command: parse, call the job, print what went wrong in one line.
+"""The `gtcoder` command: parse, and call the job.
 
 The jobs are imported within the commands, so that `--help` is quick and Ray is only loaded once
 its environment is set.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gtcoder.codec.config import MIN_CATEGORY_ROWS
-from gtcoder.errors import ConfigError, GTCoderError
+from gtcoder.errors import ConfigError
 from gtcoder.progress import Reporter
 from ray_jobs.cli import benchmark as cli_benchmark
-from ray_jobs.cli import cluster as cli_cluster
+from ray_jobs.cli import jobs as cli_jobs
 from ray_jobs.cli.options import (
     PASSED_ON,
     Address,
+    NumWorkers,
     Quiet,
-    Workers,
     count_of,
     duration_s,
-    run_module,
 )
+from ray_jobs.cli.program import run, run_module
 
 app = typer.Typer(
     name="gtcoder",
@@ -53,7 +52,7 @@ def train(
     max_time: Annotated[
         str | None, typer.Option(help="End the training after so long: 90s, 5m, 2h.")
     ] = None,
-    num_workers: Workers = None,
+    num_workers: NumWorkers = None,
     use_gpu: Annotated[bool, typer.Option("--use-gpu", help="One GPU for each worker.")] = False,
     seed: Annotated[int, typer.Option(help="Makes the training repeatable.")] = 0,
     validation_fraction: Annotated[
@@ -121,7 +120,7 @@ def generate(
     checksum: Annotated[
         str | None, typer.Option(help="Of the bundle that is meant; refuse any other.")
     ] = None,
-    num_workers: Workers = None,
+    num_workers: NumWorkers = None,
     address: Address = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the rows of another request.")
@@ -218,9 +217,9 @@ def serve(context: typer.Context) -> None:
     run_module("serve", context.args)
 
 
-app.command(context_settings={"ignore_unknown_options": True})(cli_cluster.submit)
-app.command()(cli_cluster.jobs)
-app.command()(cli_cluster.stop)
+app.command(context_settings={"ignore_unknown_options": True})(cli_jobs.submit)
+app.command()(cli_jobs.jobs)
+app.command()(cli_jobs.stop)
 app.add_typer(cli_benchmark.app, name="benchmark")
 
 
@@ -237,16 +236,8 @@ def _read_schema(path: str | None) -> dict[str, object]:
 
 
 def main() -> None:
-    """Run the command; what a user can mend is one line on standard error and exit code 1."""
-    try:
-        app()
-    except (GTCoderError, OSError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {said}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    """Run the command."""
+    run(app)
 
 
 if __name__ == "__main__":

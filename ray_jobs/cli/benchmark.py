@@ -8,13 +8,13 @@ from gtcoder.progress import Reporter
 from ray_jobs.cli.options import (
     PASSED_ON,
     Address,
+    NumWorkers,
     Quiet,
-    Workers,
     count_of,
     duration_s,
     names,
-    run_module,
 )
+from ray_jobs.cli.program import run_module
 
 app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 
@@ -23,14 +23,14 @@ app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 def benchmark_generate(
     bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
     rows: Annotated[str, typer.Option(help="Rows of the larger of two jobs.")] = "2_000_000",
-    num_workers: Workers = None,
+    num_workers: NumWorkers = None,
     address: Address = None,
 ) -> None:
     """Rows a second of generation, beside what the decoder's matrix products alone take."""
-    from ray_jobs.benchmarks import generation as benchmark
+    from ray_jobs.benchmarks import generation
 
     count = count_of(rows, "--rows")
-    benchmark.benchmark_generate(bundle, count, num_workers, address, Reporter())
+    generation.benchmark_generate(bundle, count, num_workers, address, Reporter())
 
 
 @app.command("codec")
@@ -40,10 +40,10 @@ def benchmark_codec(
     ] = None,
 ) -> None:
     """Time and memory of sketching and encoding tables of several sizes."""
-    from ray_jobs.benchmarks import generation as benchmark
+    from ray_jobs.benchmarks import codec
 
     sizes = [count_of(text, "--rows") for text in rows or ("1_000_000", "3_000_000", "10_000_000")]
-    benchmark.benchmark_codec(sizes, Reporter())
+    codec.benchmark_codec(sizes, Reporter())
 
 
 @app.command("serve", context_settings=PASSED_ON, add_help_option=False)
@@ -67,11 +67,11 @@ def benchmark_scale(
     train_time: Annotated[str, typer.Option(help="How long each table is trained on.")] = "2m",
 ) -> None:
     """Encoding, training and generating by workers and rows, and what a billion rows take."""
-    from ray_jobs.benchmarks import scale as benchmark_scale
+    from ray_jobs.benchmarks import scale
 
     sizes = [count_of(text, "--rows") for text in rows or ("1_000_000", "10_000_000", "50_000_000")]
     workers, seconds = num_workers or [1, 2, 4], duration_s(train_time)
-    benchmark_scale.benchmark_scale(bundle, out, sizes, workers, seconds, Reporter())
+    scale.benchmark_scale(bundle, out, sizes, workers, seconds, Reporter())
 
 
 @app.command("paper")

@@ -1,8 +1,6 @@
 """What the command line's options have in common: their types, and how their texts are read."""
 
 import re
-import runpy
-import sys
 from typing import Annotated
 
 import typer
@@ -15,7 +13,7 @@ Address = Annotated[
     str | None,
     typer.Option(help="A running Ray cluster, e.g. auto; omitted, Ray starts in this process."),
 ]
-Workers = Annotated[
+NumWorkers = Annotated[
     int | None, typer.Option(help="Workers; omitted, what suits the machines there are.")
 ]
 Dashboard = Annotated[
@@ -50,9 +48,3 @@ def count_of(text: str, option: str) -> int:
         return int(text.replace(",", "_"))
     except ValueError as error:
         raise ConfigError(f"{option} {text!r}: expected a whole number") from error
-
-
-def run_module(name: str, arguments: list[str]) -> None:
-    """Run what stands beside these jobs as a program of its own: neither imports the other."""
-    sys.argv = [name, *arguments]
-    runpy.run_module(name, run_name="__main__", alter_sys=True)

@@ -18,7 +18,8 @@ from gtcoder.paper.datasets import DATASETS, load
 from gtcoder.paper.simulated import SIMULATED
 from gtcoder.progress import Reporter, Stage, counted
 from gtcoder.table.files import is_local
-from ray_jobs.cluster.cluster import connected, first_line, wait_for
+from ray_jobs.cluster.connection import connected, first_line
+from ray_jobs.cluster.workers import wait_for
 from ray_jobs.paper.experiment import Experiment, run_experiment
 from ray_jobs.paper.figures import write_figures
 from ray_jobs.paper.methods import ABLATIONS, OURS, TITLES

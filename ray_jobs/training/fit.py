@@ -11,7 +11,7 @@ from gtcoder.config import Config
 from gtcoder.errors import GTCoderError
 from gtcoder.progress import Stage
 from gtcoder.table.files import is_local, resolve
-from ray_jobs.cluster.cluster import Workers
+from ray_jobs.cluster.workers import Workers
 from ray_jobs.training.worker import Board, Outcome, Task, train_worker
 
 _CHECKPOINTS = "checkpoints"

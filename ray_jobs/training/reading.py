@@ -22,7 +22,7 @@ from gtcoder.table.files import join, read_bytes, write_bytes
 from gtcoder.table.table import Piece, Table
 from gtcoder.training.parts import write_manifest, write_part
 from ray_jobs.cluster.answers import answered, opened
-from ray_jobs.cluster.cluster import data_context
+from ray_jobs.cluster.connection import data_context
 from ray_jobs.training.run_folder import CODEC, SCHEMA, save_json
 
 PART_ROWS = 500_000

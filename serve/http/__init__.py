@@ -1,1 +1,1 @@
-"""What goes over HTTP: calls, bodies, formats, keys, problems."""
+"""What goes over HTTP: schemas, bodies, answers that are counted, keys, problems."""

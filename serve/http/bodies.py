@@ -53,25 +53,6 @@ class BodyLimit:
         await self._app(scope, replayed, send)
 
 
-class CountedAnswers:
-    """ASGI middleware that counts answers by model, call and status."""
-
-    def __init__(self, app: ASGIApp, saw: Callable[[str, str, int], None]) -> None:
-        self._app, self._saw = app, saw
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the status go by; what was called is known when the routes have been through."""
-
-        async def seen(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "name", "none")
-                model = scope.get("path_params", {}).get("model", "")
-                self._saw(model, route, message["status"])
-            await send(message)
-
-        await self._app(scope, receive, seen if scope["type"] == "http" else send)
-
-
 class InFlight:
     """Bytes that responses under way may hold."""
 

@@ -1,39 +1,29 @@
 """`gtcoder evaluate` from the command line: what it writes, says, and refuses."""
 
 import json
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from ray_jobs.cli.__main__ import main
-
 OPTIONS = "--real --synthetic --holdout --target --rows --seed --schema --exclude --out --overwrite"
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Exit code, standard output and standard error of a command line."""
-
-    def start(*arguments):
-        monkeypatch.setattr("sys.argv", ["gtcoder", "evaluate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return start
+def evaluate(run):
+    return partial(run, "evaluate")
 
 
-def test_help_names_every_option(run, monkeypatch):
+def test_help_names_every_option(evaluate, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    code, out, _ = run("--help")
+    code, out, _ = evaluate("--help")
     assert code == 0
     for option in OPTIONS.split():
         assert option in out
 
 
-def test_a_report_is_written_once(run, table_folder, tmp_path):
+def test_a_report_is_written_once(evaluate, table_folder, tmp_path):
     table = pa.concat_tables(
         [pa.parquet.read_table(part) for part in sorted(table_folder.rglob("*.parquet"))]
     )
@@ -41,7 +31,7 @@ def test_a_report_is_written_once(run, table_folder, tmp_path):
     plain = table.set_column(0, "colour", table["colour"].cast(pa.string()))
     pa.csv.write_csv(plain, synthetic)
     places = ("--real", table_folder, "--synthetic", synthetic, "--exclude", "month", "--rows", 200)
-    code, out, err = run(*places, "--out", tmp_path / "report", "--target", "colour")
+    code, out, err = evaluate(*places, "--out", tmp_path / "report", "--target", "colour")
     assert code == 0, err
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["sources"]["synthetic"]["used"] == 200
@@ -52,10 +42,10 @@ def test_a_report_is_written_once(run, table_folder, tmp_path):
         assert each["headline"] in page
     assert out.splitlines()[-1] == f"report: {tmp_path}/report/report.html"
     assert "fidelity: done" in err
-    code, out, err = run(*places, "--out", tmp_path / "report")
+    code, out, err = evaluate(*places, "--out", tmp_path / "report")
     assert (code, out) == (1, "")
     assert "report.json exists; choose another place" in err
-    code, out, err = run(*places, "--out", tmp_path / "report", "--overwrite", "--quiet")
+    code, out, err = evaluate(*places, "--out", tmp_path / "report", "--overwrite", "--quiet")
     assert (code, err) == (0, "")
     assert json.loads((tmp_path / "report" / "report.json").read_text())["utility"] is None
 
@@ -69,10 +59,10 @@ def test_a_report_is_written_once(run, table_folder, tmp_path):
         (["--holdout", "{tmp}/month=1/part.parquet"], "column 'month' of {tmp} is missing from"),
     ],
 )
-def test_a_mistake_is_one_line(run, arguments, message, tmp_path, table_folder):
+def test_a_mistake_is_one_line(evaluate, arguments, message, tmp_path, table_folder):
     given = [argument.format(tmp=table_folder) for argument in arguments]
     places = ["--real", table_folder, "--synthetic", table_folder, "--out", tmp_path / "report"]
-    code, out, err = run(*places, *given, "--quiet")
+    code, out, err = evaluate(*places, *given, "--quiet")
     assert (code, out) == (1, "")
     assert err.startswith("error: ")
     assert err.count("\n") == 1

@@ -20,8 +20,9 @@ from gtcoder.errors import OutputError
 from gtcoder.progress import Stage
 from gtcoder.table.files import list_files
 from ray_jobs.cluster.answers import opened
-from ray_jobs.generate import MANIFEST
-from ray_jobs.shards import Shard, ShardWriter, Stream
+from ray_jobs.generate import ShardWriter
+from ray_jobs.output import MANIFEST
+from ray_jobs.shards import Shard, Stream
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -67,7 +68,7 @@ QUICK = """
 import sys
 import ray_jobs.fit
 ray_jobs.fit.RESIZE_S = 5.0
-from ray_jobs.cli import main
+from ray_jobs.cli.__main__ import main
 main()
 """
 """The command line, but it looks for returning machines sooner."""

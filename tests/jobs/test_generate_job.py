@@ -12,8 +12,8 @@ from gtcoder.bundle import Bundle
 from gtcoder.errors import ConditionError, ConfigError, OutputError
 from gtcoder.sampling.sample import Sampler
 from gtcoder.table.files import beside, list_files
-from ray_jobs.generate import MANIFEST, GenerateRequest, run_generation, see_whole
-from ray_jobs.shards import Shard
+from ray_jobs.generate import GenerateRequest, run_generation
+from ray_jobs.output import MANIFEST
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -142,20 +142,6 @@ def test_a_request_that_wrote_nothing_yet_is_not_overtaken(
         run_generation(request_of(tmp_path, rows=10), reporter)
     run_generation(request_of(tmp_path, rows=10, overwrite=True), reporter)
     assert sorted(contents(tmp_path)) == [MANIFEST, "part-00000-of-00001.parquet"]
-
-
-def test_files_that_are_not_where_they_should_be(tmp_path):
-    identity = {"rows": 2, "seed": 0}
-    shards = [Shard(str(tmp_path / f"part-{i}.parquet"), i, i + 1) for i in (0, 1)]
-    (tmp_path / "part-0.parquet").touch()
-    with pytest.raises(OutputError, match=r"lacks part-1.parquet, .* all machines share"):
-        see_whole(str(tmp_path), identity, shards)
-    (tmp_path / "part-1.parquet").touch()
-    (tmp_path / "_request.json").write_text(json.dumps(identity | {"seed": 1}))
-    with pytest.raises(OutputError, match="taken over by another request"):
-        see_whole(str(tmp_path), identity, shards)
-    (tmp_path / "_request.json").write_text(json.dumps(identity))
-    see_whole(str(tmp_path), identity, shards)
 
 
 def test_foreign_files_are_left_alone(request_of, tmp_path, reporter):

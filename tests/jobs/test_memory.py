@@ -48,7 +48,7 @@ def test_a_table_larger_than_the_memory_of_any_process(larger_than_the_limit, tm
         ["train", larger_than_the_limit, "--out", bundle, "--max-time", "5s", "--num-workers", 2],
         ["generate", bundle, "--rows", ROWS, "--out", out, "--num-workers", 2],
     ):
-        process = command(*line, program=LIMITED + "from ray_jobs.cli import main; main()")
+        process = command(*line, program=LIMITED + "from ray_jobs.cli.__main__ import main; main()")
         _, said = process.communicate()
         assert process.returncode == 0, said
     assert Bundle.load(bundle).info["rows"] == ROWS

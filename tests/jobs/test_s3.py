@@ -21,7 +21,8 @@ from gtcoder.table.files import (
 from gtcoder.table.locate import locate
 from ray_jobs.evaluate import PAGE, REPORT, run_evaluation
 from ray_jobs.explain import PICTURE, run_explanation
-from ray_jobs.generate import MANIFEST, GenerateRequest, run_generation
+from ray_jobs.generate import GenerateRequest, run_generation
+from ray_jobs.output import MANIFEST
 from ray_jobs.train import TrainRequest, run_training
 
 pytestmark = pytest.mark.timeout(240)

@@ -1,77 +1,15 @@
-"""Jobs on a cluster: submitted, followed, listed, stopped; and what is said when they cannot be."""
+"""What can be submitted as a job, and how a job is run."""
 
-import http.server
 import os
-import re
-import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from gtcoder.errors import ConfigError
-from ray_jobs.cli.__main__ import main
-from ray_jobs.submit import dashboard, jobs, stop, submit
+from ray_jobs.submit import submit
 
 pytestmark = pytest.mark.timeout(240)
-
-
-@pytest.fixture(autouse=True)
-def address_of_its_own(monkeypatch):
-    """`submit` tells Ray its address by a variable, which must not reach other tests."""
-    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Exit code, standard output and standard error of a command line."""
-
-    def start(*arguments):
-        monkeypatch.setattr("sys.argv", ["gtcoder", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return start
-
-
-def test_jobs_are_followed_to_their_end(dashboard_url, run, tmp_path):
-    there = ["--address", dashboard_url]
-    bad = ["generate", "/nowhere", "--rows", 5, "--out", tmp_path / "of mine"]
-    _, said, _ = run("submit", *bad, *there)
-    failing = re.match(r"submitted (generate-[0-9a-f]{8})\n", said)[1]
-    code, answer, said = run("submit", "benchmark", "codec", "--rows", 1_000, *there, "--follow")
-    assert (code, said) == (0, "")
-    assert re.search(r"1,000 rows  sketch .* peak memory \d+ MB\n", answer)
-    code, answer, said = run("jobs", failing, *there)
-    assert (code, said) == (1, "")
-    assert "error: no bundle: /nowhere: no such file, folder or bucket" in answer
-    lines = run("jobs", *there)[1].splitlines()
-    assert [line.split()[1] for line in lines] == ["FAILED", "SUCCEEDED"]
-    assert lines[0].endswith(f"generate /nowhere --rows 5 --out '{tmp_path / 'of mine'}'")
-
-
-def test_leaving_a_job_does_not_stop_it(dashboard_url, table_folder, tmp_path, command, wait_until):
-    line = ["submit", "train", table_folder, "--out", tmp_path / "b", "--epochs", "100000"]
-    process = command(*line, "--address", dashboard_url, "--follow")
-    answer = process.stdout.readline()
-    job = answer.split()[1]
-    wait_until(lambda: (tmp_path / "b.run").exists())
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
-    assert process.returncode == 130
-    assert f"warning: {table_folder} is here; the job looks for it on the cluster" in said
-    assert f"{job} goes on; gtcoder jobs {job} prints its log, gtcoder stop {job} ends it" in said
-
-    def state():
-        return next(line.split()[1] for line in jobs(dashboard_url) if line.startswith(job))
-
-    assert state() == "RUNNING"
-    assert stop(job, dashboard_url)
-    wait_until(lambda: state() == "STOPPED")
-    assert not stop(job, dashboard_url)
 
 
 def test_a_job_may_be_run_as_a_module(tmp_path):
@@ -81,39 +19,6 @@ def test_a_job_may_be_run_as_a_module(tmp_path):
     done = subprocess.run(line, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "error: no table: /nowhere: no such file or folder\n"
-
-
-def test_no_such_job(dashboard_url):
-    with pytest.raises(ConfigError, match=r"^no job train-1 on http://.*gtcoder jobs"):
-        stop("train-1", dashboard_url)
-
-
-def test_nobody_at_the_address():
-    with pytest.raises(ConfigError, match=r"--address http://127.0.0.1:1: no Ray cluster answers"):
-        list(jobs("http://127.0.0.1:1"))
-
-
-def test_somebody_else_at_the_address():
-    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    with pytest.raises(ConfigError, match=f"--address {url}: no Ray dashboard answers there"):
-        list(jobs(url))
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.mark.parametrize("address", ["head:8265", "auto", "ray://head:10001", "http://"])
-def test_an_address_that_is_no_dashboard(address):
-    with pytest.raises(ConfigError, match=f"--address {address}: expected the address of the"):
-        dashboard(address)
-
-
-def test_the_address_comes_from_where_ray_looks_too(monkeypatch):
-    assert dashboard(None) == "http://127.0.0.1:8265"
-    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://head:8265/")
-    assert dashboard(None) == "http://head:8265"
-    assert dashboard("https://other") == "https://other"
 
 
 @pytest.mark.parametrize(
@@ -127,37 +32,3 @@ def test_the_address_comes_from_where_ray_looks_too(monkeypatch):
 def test_what_cannot_be_submitted(verb, arguments, message, reporter):
     with pytest.raises(ConfigError, match=message):
         submit(verb, arguments, "http://127.0.0.1:1", None, reporter)
-
-
-TOKEN_CLUSTER = """
-import ray
-context = ray.init(address="local", num_cpus=1, include_dashboard=True, dashboard_port=0,
-                   dashboard_host="127.0.0.1", object_store_memory=128 << 20)
-print(context.dashboard_url, flush=True)
-input()
-"""
-
-
-@pytest.mark.slow
-def test_a_cluster_may_want_a_token(command, monkeypatch):
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "of-the-cluster")
-    cluster = subprocess.Popen(
-        [sys.executable, "-c", TOKEN_CLUSTER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    url = f"http://{cluster.stdout.readline().strip()}"
-    monkeypatch.delenv("RAY_AUTH_MODE")
-    welcome = command("jobs", "--address", url)
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "of-another")
-    refused = command("jobs", "--address", url)
-    answer, said = welcome.communicate()
-    assert (welcome.returncode, answer) == (0, ""), said
-    _, said = refused.communicate()
-    assert refused.returncode == 1
-    assert said.startswith(f"error: --address {url}: the cluster does not accept the token")
-    assert said.count("\n") == 1
-    cluster.communicate("\n")

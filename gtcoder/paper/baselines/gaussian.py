@@ -3,26 +3,10 @@
 import math
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
-from gtcoder.paper.baselines.perceptron import perceptron
+from torch import Tensor
 
 Gaussian = tuple[Tensor, Tensor]
 """μ and σ², both (..., Z)."""
-
-
-class GaussianLayer(nn.Module):
-    """Dense layers that end in a diagonal Gaussian."""
-
-    def __init__(self, *widths: int) -> None:
-        super().__init__()
-        self.layers = perceptron(*widths[:-1], 2 * widths[-1], norm=True)
-
-    def forward(self, x: Tensor) -> Gaussian:
-        """μ and σ² = softplus, as the paper's."""
-        mu, raw = self.layers(x).chunk(2, 1)
-        return mu, functional.softplus(raw) + 1e-4
 
 
 def merge(one: Gaussian, other: Gaussian) -> Gaussian:

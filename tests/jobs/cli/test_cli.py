@@ -13,20 +13,6 @@ TRAIN = (
 GENERATE = "--rows --out --seed --rows-per-file --where --num-workers --address --overwrite --quiet"
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Exit code, standard output and standard error of a command line."""
-
-    def start(*arguments):
-        monkeypatch.setattr("sys.argv", ["gtcoder", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return start
-
-
 @pytest.mark.parametrize(
     ("command", "options"), [("train", TRAIN), ("generate", GENERATE), ("explain", "--out")]
 )

@@ -12,8 +12,8 @@ from ray.job_submission import JobSubmissionClient
 from gtcoder.bundle import Bundle
 from gtcoder.sampling.sample import Sampler
 from gtcoder.table.files import list_files, signed_url
+from ray_jobs.jobs import Jobs
 from serve.batches.batches import Batches
-from serve.batches.jobs import Jobs
 from serve.http.schemas import BatchWanted
 from serve.registry import Model
 from serve.settings import Limits
@@ -117,7 +117,7 @@ def test_two_services_that_start_one_batch_at_once_make_one_job(
     ray_session, dashboard_url, bundle_path, tmp_path
 ):
     model = Model("claims", bundle_path, Bundle.load(bundle_path))
-    services = [Batches(str(tmp_path), Limits(), Jobs()) for _ in range(2)]
+    services = [Batches(str(tmp_path), Limits(), Jobs.here()) for _ in range(2)]
     wanted = BatchWanted(rows=4_000_000)
     with ThreadPoolExecutor() as pool:
         started = list(pool.map(lambda one: one.start(model, wanted, "key", seed=3), services))
@@ -146,7 +146,7 @@ def test_files_are_neither_too_many_nor_too_large(http, rows, rows_per_file):
 
 def test_a_batch_may_lie_on_s3(ray_session, s3, bundle_path, wait_until):
     bundle = Bundle.load(bundle_path)
-    batches = Batches(f"{s3}/batches", Limits(), Jobs())
+    batches = Batches(f"{s3}/batches", Limits(), Jobs.here())
     wanted = BatchWanted(rows=500, rows_per_file=300, output="claims/b")
     batch = batches.start(Model("claims", bundle_path, bundle), wanted, "on S3", seed=3)
     wait_until(lambda: batches.show(batch.id).state not in ("queued", "running"))

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from serve.loaded import SampleRequest
+from serve.sampling.request import SampleRequest
 
 SMALL_ROWS = 1_024
 """Rows of a request that may be sent with others: a call takes as long as its slowest request."""

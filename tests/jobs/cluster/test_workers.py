@@ -4,15 +4,8 @@ import pytest
 
 from gtcoder.errors import ConfigError
 from gtcoder.progress import Reporter
-from ray_jobs.cluster.cluster import (
-    Cluster,
-    Machine,
-    Workers,
-    connected,
-    train_workers,
-    wait_for,
-    wait_free,
-)
+from ray_jobs.cluster.cluster import Cluster, Machine
+from ray_jobs.cluster.workers import Workers, train_workers, wait_for, wait_free
 
 
 def machines(*cpus, gpus=0, local=True):
@@ -57,17 +50,17 @@ def test_one_worker_a_gpu(workers):
 
 
 def test_a_cluster_may_lose_workers_and_what_others_hold_is_left_to_them(monkeypatch, workers):
-    monkeypatch.setattr("ray_jobs.cluster.cluster._SETTLE_S", 0)
+    monkeypatch.setattr("ray_jobs.cluster.workers._SETTLE_S", 0)
     monkeypatch.setattr(
-        "ray_jobs.cluster.cluster._free", lambda cluster: machines(1, 3, local=False)
+        "ray_jobs.cluster.workers.free", lambda cluster: machines(1, 3, local=False)
     )
     assert workers(machines(4, 4, local=False)) == Workers(4, 1, 0, least=1)
 
 
 def test_all_that_others_hold_is_waited_for(monkeypatch, capsys):
     free = iter([(0,), (0,), (0,), (2,)])
-    monkeypatch.setattr("ray_jobs.cluster.cluster._SETTLE_S", 0)
-    monkeypatch.setattr("ray_jobs.cluster.cluster._free", lambda cluster: machines(*next(free)))
+    monkeypatch.setattr("ray_jobs.cluster.workers._SETTLE_S", 0)
+    monkeypatch.setattr("ray_jobs.cluster.workers.free", lambda cluster: machines(*next(free)))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert wait_free(machines(2, local=False), "CPU", 4, Reporter()).cpus == 2
     assert capsys.readouterr().out == "waiting for a CPU: others hold all that the cluster has\n"
@@ -85,15 +78,6 @@ def test_no_gpu_is_said_at_once(workers):
 
 def test_a_cluster_may_grow(monkeypatch, ray_session):
     grown = iter([(1,), (1, 4)])
-    monkeypatch.setattr("ray_jobs.cluster.cluster._cluster", lambda local: machines(*next(grown)))
+    monkeypatch.setattr("ray_jobs.cluster.workers.present", lambda local: machines(*next(grown)))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert wait_for(machines(0, local=False), {"CPU": 1}, 3).cpus == 5
-
-
-def test_nobody_at_the_address_is_said_soon(monkeypatch):
-    monkeypatch.setattr("ray.is_initialized", lambda: False)
-    with (
-        pytest.raises(ConfigError, match=r"--address 127.0.0.1:1: no Ray cluster answers there"),
-        connected("127.0.0.1:1"),
-    ):
-        pass

@@ -1,7 +1,6 @@
 """A bundle that is loaded: its batcher, its plans, what writes and explains its rows."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -11,23 +10,13 @@ from gtcoder.sampling.plan import Plan
 from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
-from serve.batcher import Batcher, Observer
 from serve.formats import WRITERS, Writer
 from serve.registry import load
+from serve.sampling.batcher import Batcher, Observer
+from serve.sampling.request import SampleRequest
 
 _PLANS = 64
 """Sets of conditions that a model remembers."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SampleRequest:
-    """Rows [0, `rows`) of a stream, and how they are written."""
-
-    rows: int
-    seed: int
-    where: Where
-    columns: tuple[str, ...] | None
-    media_type: str
 
 
 class LoadedModel:

@@ -10,7 +10,7 @@ from gtcoder.bundle import Bundle
 from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import from_json
-from serve.batcher import ROUND_WORK, Batcher
+from serve.sampling.batcher import ROUND_WORK, Batcher
 
 
 @pytest.fixture(scope="module")

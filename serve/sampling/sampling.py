@@ -14,8 +14,9 @@ import torch
 from ray import serve
 
 from gtcoder.errors import BundleError
-from serve.loaded import LoadedModel, SampleRequest
-from serve.metrics import SamplingMetrics
+from serve.sampling.loaded import LoadedModel
+from serve.sampling.metrics import SamplingMetrics
+from serve.sampling.request import SampleRequest
 from serve.settings import Settings, models_of
 
 _STUCK_S = 120.0

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from serve.gatherer import CALLS, Gatherer
+from serve.sampling.gatherer import CALLS, Gatherer
 
 
 def test_one_that_comes_as_calls_end_is_asked_for():

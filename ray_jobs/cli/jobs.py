@@ -1,6 +1,7 @@
 """`gtcoder submit`, `jobs` and `stop`: the same commands, as jobs on a cluster."""
 
 import sys
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -42,13 +43,14 @@ def jobs(
     address: Dashboard = None,
 ) -> None:
     """List the jobs of a Ray cluster, or follow one."""
-    from ray_jobs.submit import jobs
+    from ray_jobs.jobs import Jobs
 
     if job is not None:
         _follow(job, address)
         return
-    for line in jobs(address):
-        print(line)
+    for each in Jobs.at(address).list():
+        began = datetime.fromtimestamp(each.started_s or 0)
+        print(f"{each.id}  {each.status:<9}  {began:%Y-%m-%d %H:%M}  {each.words}")
 
 
 def stop(
@@ -56,16 +58,17 @@ def stop(
     address: Dashboard = None,
 ) -> None:
     """End a job on a Ray cluster."""
-    from ray_jobs.submit import stop
+    from ray_jobs.jobs import Jobs
 
-    print(f"{job} is told to stop" if stop(job, address) else f"{job} was not running")
+    stopped = Jobs.at(address).stop(job)
+    print(f"{job} is told to stop" if stopped else f"{job} was not running")
 
 
 def _follow(job: str, address: str | None) -> None:
-    from ray_jobs.submit import follow
+    from ray_jobs.jobs import Jobs
 
     try:
-        code = follow(job, address)
+        code = Jobs.at(address).follow(job)
     except KeyboardInterrupt:
         print(
             f"\n{job} goes on; gtcoder jobs {job} prints its log, gtcoder stop {job} ends it",

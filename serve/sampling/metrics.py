@@ -1,8 +1,8 @@
-"""What Prometheus sees of the service, by model; Ray exports it on each node's metrics port."""
+"""What Prometheus sees of the drawing, by model; Ray exports it on each node's metrics port."""
 
 from ray.serve import metrics
 
-from serve.batcher import Round
+from serve.sampling.batcher import Round
 
 _SECONDS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
 _COUNTS = [1, 2, 4, 8, 16, 32, 64, 128]
@@ -33,16 +33,3 @@ class SamplingMetrics:
         self._batch_rows.observe(done.rows, tags)
         self._seconds.observe(done.seconds, tags)
         self._queue.set(done.waiting, tags)
-
-
-class RequestMetrics:
-    """Of an ingress replica."""
-
-    def __init__(self) -> None:
-        self._requests = metrics.Counter(
-            "gtcoder_requests", "Requests answered.", ("model", "call", "status")
-        )
-
-    def saw(self, model: str, call: str, status: int) -> None:
-        """A request was answered."""
-        self._requests.inc(1, {"model": model, "call": call, "status": str(status)})
