@@ -25,6 +25,7 @@ from ray_jobs.cluster.workers import wait_for, wait_free
 from ray_jobs.output import Output
 from ray_jobs.shards import Shard, Stream, write_shard
 
+_GOES_ON = "the same command goes on where it stopped"
 _LEAST_ROWS, _MOST_ROWS, _FILES = 50_000, 1_000_000, 8
 """By default about 8 files, none under 50,000 rows, but of at most 1,000,000 rows each."""
 
@@ -116,7 +117,7 @@ def _write(
     """Write shards with a pool of actors, each of which loads the bundle once."""
     with ExitStack() as stack:
         with reporter.stage("start"):
-            cluster = stack.enter_context(connected(request.address))
+            cluster = stack.enter_context(connected(request.address, goes_on=_GOES_ON))
             most = min(request.num_workers or max(1, cluster.cpus), len(todo))
             cluster = wait_for(cluster, {"CPU": 1}, most)
             least = min(wait_free(cluster, "CPU", most, reporter).cpus, most)

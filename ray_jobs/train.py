@@ -39,6 +39,7 @@ from ray_jobs.training.run_folder import (
 from ray_jobs.training.worker import Outcome
 
 _ENCODED = "encoded"
+_GOES_ON = "the same command with --resume goes on where it stopped"
 _TOLD = 10
 """So many bad files are named."""
 
@@ -117,7 +118,7 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
     )
     with ExitStack() as stack:
         with reporter.stage("start"):
-            cluster = stack.enter_context(connected(request.address))
+            cluster = stack.enter_context(connected(request.address, goes_on=_GOES_ON))
             if request.use_gpu and cluster.local:
                 wait_for(cluster, {"GPU": 1}, request.num_workers or 1)
             else:  # elsewhere GPUs are asked for when the rows are encoded

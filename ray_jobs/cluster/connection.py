@@ -38,15 +38,21 @@ _OF_JOBS = {
 
 
 @contextmanager
-def connected(address: str | None, *, cpus: int | None = None) -> Iterator[Cluster]:
+def connected(
+    address: str | None, *, goes_on: str = "", cpus: int | None = None
+) -> Iterator[Cluster]:
     """Connect to the cluster at an address, or start Ray in this process and end it afterwards.
 
     Within a Ray job, and where RAY_ADDRESS is set, that cluster is meant when no address is given.
-    A Ray started here offers `cpus` CPUs, or as many as there are.
+
+    Args:
+        address: of the cluster.
+        goes_on: how the work goes on after a machine or the cluster is lost, if it does.
+        cpus: a Ray started here offers so many CPUs, or as many as there are.
 
     Raises:
         ConfigError: there is no cluster at the address.
-        GTCoderError: Ray itself failed meanwhile.
+        GTCoderError: Ray could not be started, or failed meanwhile.
     """
     for name, value in (ENVIRONMENT | _OF_JOBS).items():
         os.environ.setdefault(name, value)
@@ -66,13 +72,27 @@ def connected(address: str | None, *, cpus: int | None = None) -> Iterator[Clust
     try:
         yield present(local=address == "local")
     except ray.exceptions.RayError as error:
-        raise GTCoderError(
-            f"Ray failed: {first_line(error)}; the same command goes on where it stopped (a "
-            "training with --resume)"
-        ) from error
+        raise GTCoderError(_failure(error, goes_on)) from error
     finally:
         if ours:
             ray.shutdown()
+
+
+def _failure(error: Exception, goes_on: str) -> str:
+    """What went wrong in Ray, in one line, and what can be done: no promise that would not hold."""
+    from ray import exceptions
+
+    if isinstance(error, exceptions.OutOfMemoryError):
+        return (
+            "a machine ran out of memory, so Ray ended a task; take fewer --num-workers or larger "
+            f"machines{'; then ' + goes_on if goes_on else ''}"
+        )
+    if isinstance(error, exceptions.RayTaskError):  # it would fail in the same way again
+        cause = error.cause if isinstance(error.cause, BaseException) else error
+        said = [line for line in str(cause).strip().splitlines() if line.strip()]
+        return f"a task failed: {type(cause).__name__}: {said[-1].strip() if said else 'no reason'}"
+    lost = f"Ray failed: {type(error).__name__}: {first_line(error)}"
+    return f"{lost}; {goes_on}" if goes_on else lost
 
 
 def set_own_token() -> None:
@@ -117,7 +137,14 @@ def _start(address: str, cpus: int | None) -> None:
                 logging_level=logging.ERROR,
                 **(local if address == "local" else {}),
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises a bare Exception where a process of its own is late
+        if address == "local":
+            raise GTCoderError(
+                f"Ray could not start on this machine ({first_line(error)}); it may be too busy or "
+                "short of memory: try again, or join a running cluster with --address"
+            ) from error
+        if not isinstance(error, ConnectionError | RuntimeError | ValueError):
+            raise
         raise ConfigError(
             f"--address {address}: no Ray cluster answers there ({first_line(error)})"
         ) from error

@@ -114,7 +114,9 @@ def _run(
     tables = {name: load(name, request.data) for name in sorted(names)}
     with ExitStack() as stack:
         with reporter.stage("start"):
-            cluster = stack.enter_context(connected(request.address))
+            cluster = stack.enter_context(
+                connected(request.address, goes_on="the same command goes on where it stopped")
+            )
             cluster = wait_for(cluster, {"CPU": float(request.num_cpus)}, 1)
             largest = max(machine.cpus for machine in cluster.machines)
             if largest < request.num_cpus:

@@ -80,7 +80,11 @@ def fit(
 
 
 def _fitted(trainer: Any) -> Any:
-    """The result of a fit; what the library found wrong in a worker comes out as it was."""
+    """The result of a fit; what the library found wrong in a worker comes out as it was.
+
+    Only what a lost machine or a busy cluster did is worth the same command again.
+    """
+    import ray.exceptions
     import ray.train
 
     try:
@@ -90,11 +94,14 @@ def _fitted(trainer: Any) -> Any:
         for cause in causes:
             if isinstance(cause, GTCoderError):
                 raise cause from error
-        said = str(causes[0]).strip().splitlines()
-        raise GTCoderError(
-            f"training failed: {said[-1] if said else causes[0]!r}; the same command with "
-            "--resume goes on from the last checkpoint"
-        ) from error
+        first = causes[0]
+        said = str(first).strip().splitlines()
+        line = (
+            f"training failed: {type(first).__name__}: {said[-1].strip() if said else 'no reason'}"
+        )
+        if isinstance(first, ray.exceptions.RayError | ray.train.ControllerError):
+            line += "; the same command with --resume goes on from the last checkpoint"
+        raise GTCoderError(line) from error
 
 
 @contextmanager
