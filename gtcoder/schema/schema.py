@@ -6,16 +6,19 @@ learned.
 
 import base64
 import difflib
+import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import pandas as pd
 import pyarrow as pa
 
 from gtcoder.errors import SchemaError
-from gtcoder.schema.kind import Kind, infer_kind, possible_kinds
+from gtcoder.schema.kind import UNLEARNED, Kind, infer_kind, possible_kinds
 from gtcoder.sketch.column import ColumnSketch
 from gtcoder.sketch.table import TableSketch
+from gtcoder.table.memory import to_arrow
 from gtcoder.table.types import Family, family_of
 
 
@@ -29,6 +32,11 @@ class Column:
     nullable: bool
     note: str = ""
     """Why the column is not learned as it stands, if it is not."""
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether the network sees it."""
+        return self.kind not in UNLEARNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,56 @@ class Schema:
         kept = [at for at in range(len(self.columns)) if at not in gone]
         arrow = pa.schema([self.arrow.field(at) for at in kept], self.arrow.metadata)
         return type(self)(tuple(self.columns[at] for at in kept), arrow)
+
+    @classmethod
+    def of(cls, table: pd.DataFrame | pa.Table, exclude: Iterable[str] = ()) -> Self:
+        """The schema of a table in memory, as `Synthesizer.fit` would take it.
+
+        >>> print(Schema.of(df))  # doctest: +SKIP
+        >>> Synthesizer(schema=Schema.of(df).editable())  # doctest: +SKIP
+
+        Raises:
+            TableError: it is no table, or a column holds values of several types.
+            SchemaError: a column has a type no kind can hold.
+        """
+        arrow, left_out = to_arrow(table), [str(name) for name in exclude]
+        kept = [name for name in arrow.column_names if name not in left_out]
+        return cls.infer(arrow.schema, TableSketch.of(arrow.select(kept)), left_out)
+
+    def editable(self) -> dict[str, Any]:
+        """The kinds as plain JSON values that a person can edit and `override` takes back."""
+        return {
+            "columns": {
+                c.name: {
+                    "kind": c.kind.value,
+                    "type": str(c.type),
+                    "could_be": [kind.value for kind in possible_kinds(c.type)],
+                    **({"note": c.note} if c.note else {}),
+                }
+                for c in self.columns
+            }
+        }
+
+    def __str__(self) -> str:
+        """A line for each column: name, kind, type and note."""
+        names = max(map(len, self.names), default=0)
+        kinds = max((len(column.kind) for column in self.columns), default=0)
+        types = max((len(str(column.type)) for column in self.columns), default=0)
+        lines = (
+            f"{c.name:<{names}}  {c.kind:<{kinds}}  {c.type!s:<{types}}  {c.note}".rstrip()
+            for c in self.columns
+        )
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The same as a table, for notebooks."""
+        cells = [("column", "kind", "type", "note")]
+        cells += [(c.name, c.kind.value, str(c.type), c.note) for c in self.columns]
+        head, *rows = (
+            "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in row)
+            for tag, row in zip(["th"] + ["td"] * len(self.columns), cells, strict=True)
+        )
+        return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as plain JSON values; `arrow` is Arrow's own serialisation in base 64."""

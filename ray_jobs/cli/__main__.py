@@ -102,6 +102,40 @@ def train(
 
 
 @app.command()
+def inspect(
+    table: Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")],
+    out: Annotated[
+        str | None, typer.Option(help="Write the schema as JSON, to edit and give to train.")
+    ] = None,
+    schema: Annotated[str | None, typer.Option(help="JSON file of kinds, as for train.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="A column to leave out; repeatable.")
+    ] = None,
+    on_bad_file: Annotated[
+        str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
+    ] = "fail",
+    address: Address = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a schema that is there.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what a table is taken for: kinds, types, guesses, and what will not be learned."""
+    from ray_jobs.inspect import InspectRequest, run_inspection
+
+    request = InspectRequest(
+        table=table,
+        out=out,
+        schema=_read_schema(schema),
+        exclude=tuple(exclude or ()),
+        on_bad_file=on_bad_file,
+        address=address,
+        overwrite=overwrite,
+    )
+    run_inspection(request, Reporter(quiet=quiet))
+
+
+@app.command()
 def generate(
     bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
     rows: Annotated[str, typer.Option(help="How many rows, e.g. 1000000 or 1_000_000.")],
