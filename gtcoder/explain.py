@@ -21,7 +21,7 @@ from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.errors import ConfigError, GTCoderError, TableError
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.table.files import Uri, write_bytes
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 
 CHUNK_WEIGHTS = 1 << 22
 """Attention weights, over all heads, that are in memory at once."""

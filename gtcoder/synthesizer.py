@@ -26,7 +26,7 @@ from gtcoder.table.files import Uri
 from gtcoder.table.memory import to_arrow
 from gtcoder.training.loop import Trained, train
 from gtcoder.training.options import Progress, RunOptions, device_named
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
 

@@ -20,8 +20,8 @@ from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import join, remove
 from gtcoder.table.locate import locate
 from gtcoder.table.table import Table
-from gtcoder.training.parts import read_manifest
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
+from gtcoder.training.rows.parts import read_manifest
 from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.connection import connected
 from ray_jobs.cluster.workers import train_workers, wait_for, wait_free

@@ -14,7 +14,7 @@ from gtcoder.model.fusion import reparameterise
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training import distributed
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 
 START_STEPS, REFRESH_STEPS, FINISH_STEPS = 15, 2, 20
 ROWS_WHILE_TRAINING, ROWS_AT_THE_END = 50_000, 100_000

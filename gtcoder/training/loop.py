@@ -6,9 +6,7 @@ rank), so a run resumed from a checkpoint takes the very steps it would have tak
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,22 +16,16 @@ from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.config import Config
 from gtcoder.model.gtcoder import GTCoder, Losses
 from gtcoder.seeds import Purpose, torch_seed
-from gtcoder.training import distributed, em, sharpen
-from gtcoder.training.batch import to_device
-from gtcoder.training.checkpoint import (
-    Checkpoints,
-    NoCheckpoints,
-    State,
-    pack,
-    unpack,
-    with_prefix,
-    without_prefix,
-)
+from gtcoder.training import distributed, sharpen
+from gtcoder.training.checkpoint import Checkpoints, NoCheckpoints
 from gtcoder.training.clock import Clock
+from gtcoder.training.keeper import Keeper, load_weights
+from gtcoder.training.mixture import MixtureFits
 from gtcoder.training.objective import objective
 from gtcoder.training.optimizer import WARM_UP_STEPS, clip, learning_rate, optimizer_of
 from gtcoder.training.options import Progress, RunOptions
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.batch import seeded, to_device
+from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.training.validation import Validation
 
 CHECKPOINT_SECONDS = 10.0
@@ -97,32 +89,31 @@ class Training:
         self.rows, self.config, self.options = rows, config.training, options
         self.rank, self.world = distributed.rank(), distributed.world()
         self.device = options.device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(options.seed)
+        with seeded(options.seed, torch.device("cpu")):
             self.model = GTCoder(layout, config.model).to(self.device)
         self.wrapped = _wrapped(self.model, self.device)
         self.optimizer = optimizer_of(self.model, self.config)
         self.validation = Validation(self.model, rows.validation, self.config, options.seed)
         self.local_rows = max(1, min(self.config.batch_rows, rows.rows) // self.world)
         self.epoch_steps = max(1, rows.rows // (self.local_rows * self.world))
-        self.checkpoints = checkpoints
-        self.state = self._resumed()
+        self.keeper = Keeper(checkpoints, self.model, self.optimizer, self.validation)
+        self.state = self.keeper.resumed()
         self.clock = Clock(self.state, options.max_time_s, self.device)
-        self.kept = time.monotonic()
+        self.mixture = MixtureFits(self.model, rows, self.config, self.clock, options.seed)
 
     def run(self) -> Trained:
         """Train to the end, from the last checkpoint if there is one."""
         sums = torch.zeros(len(Losses._fields) + 1, device=self.device)
         while not self.state.stopped:
             for batch in self._epoch():
-                self._fit_mixture()
+                self.mixture.follow(self.state)
                 sums += self._step(batch)
                 self._advance(sums)
                 if self.state.stopped:
                     break
         if self.validation.best:
-            self._load_tensors(self.validation.best)
-        self._finish_mixture()
+            load_weights(self.model, self.validation.best)
+        self.mixture.finish(self.state)
         sharpen.sharpen(self.model, self.rows, seed=self.options.seed)
         self.clock.look()
         return Trained(
@@ -150,7 +141,11 @@ class Training:
         """One optimizer step; the batch's losses, and 1, (5,)."""
         codes, scalars = to_device(batch, self.device)
         bf16 = self.device.type == "cuda"
-        with self._seeded(), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+        key = torch_seed(
+            self.options.seed, Purpose.STEP, self.state.epoch, self.state.step, self.rank
+        )
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
+        with seeded(key, self.device), autocast:
             noise = torch.randn(len(batch), self.model.config.latent, device=self.device)
             losses: Losses = self.wrapped(
                 codes, scalars, noise=noise, against_mixture=self.state.fitted
@@ -184,7 +179,7 @@ class Training:
         elif looked:
             self._report(None)
         if ended or state.stopped or state.step % KEEP_STEPS == 0:
-            self._keep(CHECKPOINT_SECONDS if ended else MID_EPOCH_SECONDS)
+            self.keeper.keep(state, CHECKPOINT_SECONDS if ended else MID_EPOCH_SECONDS)
 
     @property
     def _steps_done(self) -> int:
@@ -193,34 +188,6 @@ class Training:
     @property
     def _steps_at_most(self) -> int:
         return self.config.epochs * self.epoch_steps
-
-    def _fit_mixture(self) -> None:
-        """Fit the latent mixture once the warm share is over, and refresh it now and then."""
-        state = self.state
-        if not self.model.config.latent_mixture or state.share < state.next_em:
-            return
-        began = time.monotonic()
-        if state.fitted:
-            em.refresh(self.model, self.rows, seed=self.options.seed, fits=state.fits)
-        elif state.share >= self.config.warm_share or state.warm_over:
-            em.start(self.model, self.rows, seed=self.options.seed)
-            state.fitted, state.best, state.stale = True, float("inf"), 0
-            self.clock.leave(em.finish_cost(time.monotonic() - began, self.rows))
-        else:
-            return
-        state.fits += 1
-        gap = self.clock.gap((1 - self.config.warm_share) / 10, time.monotonic() - began)
-        state.next_em = state.share + gap
-        self.clock.soon()
-
-    def _finish_mixture(self) -> None:
-        """The prior that rows are drawn from, as the last weights need it."""
-        if not self.model.config.latent_mixture:
-            em.from_labels(self.model)
-            return
-        if not self.state.fitted:  # too short a run to have got that far
-            em.start(self.model, self.rows, seed=self.options.seed)
-        em.finish(self.model, self.rows, seed=self.options.seed, fits=self.state.fits)
 
     def _validate(self, sums: Tensor) -> None:
         """Score the held-out rows; keep the weights if they are the best so far."""
@@ -246,15 +213,6 @@ class Training:
         self.clock.soon()
         self._report(loss)
 
-    @contextmanager
-    def _seeded(self) -> Iterator[None]:
-        """Random numbers of one step: the same after a resume, and without a trace afterwards."""
-        where = (self.state.epoch, self.state.step, self.rank)
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(torch_seed(self.options.seed, Purpose.STEP, *where))
-            yield
-
     def _rows_seen(self) -> int:
         return self._steps_done * self.local_rows * self.world
 
@@ -271,40 +229,6 @@ class Training:
                     left_s=self.clock.left_s(self._steps_done / self._steps_at_most),
                 )
             )
-
-    def _keep(self, after_s: float) -> None:
-        """Checkpoint when `after_s` have passed since the last one, or the run is over."""
-        since = distributed.largest(time.monotonic() - self.kept, self.device)
-        if since >= after_s or self.state.stopped:
-            self.checkpoints.save(self._checkpoint() if self.rank == 0 else None)
-            self.kept = time.monotonic()
-
-    def _checkpoint(self) -> bytes:
-        tensors = with_prefix("model.", self.model.state_dict())
-        tensors |= with_prefix("best.", self.validation.best)
-        for index, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= with_prefix(f"optimizer.{index}.", slots)
-        return pack(self.state, tensors)
-
-    def _resumed(self) -> State:
-        """Where the run is: at its beginning, or where the last checkpoint left it."""
-        data = self.checkpoints.load()
-        if data is None:
-            return State()
-        state, tensors = unpack(data)
-        self._load_tensors(without_prefix("model.", tensors))
-        best = without_prefix("best.", tensors)
-        self.validation.best = {name: value.to(self.device) for name, value in best.items()}
-        plain: dict[str, Any] = self.optimizer.state_dict()
-        for key, value in without_prefix("optimizer.", tensors).items():
-            index, name = key.split(".", 1)
-            plain["state"].setdefault(int(index), {})[name] = value
-        self.optimizer.load_state_dict(plain)
-        return state
-
-    def _load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        self.model.load_state_dict(tensors)
-        self.model.mixture.refresh()
 
 
 def _wrapped(model: nn.Module, device: torch.device) -> nn.Module:

@@ -18,7 +18,7 @@ from gtcoder.model.gtcoder import GTCoder
 from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training import distributed
 from gtcoder.training.em import noise, posteriors, shard
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 
 ROWS = 10_000
 """Rows, over all workers, that the marginals are taken from."""

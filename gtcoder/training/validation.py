@@ -8,9 +8,9 @@ from gtcoder.config import TrainingConfig
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training import distributed
-from gtcoder.training.batch import to_device
 from gtcoder.training.checkpoint import State
 from gtcoder.training.objective import criterion
+from gtcoder.training.rows.batch import to_device
 
 CHUNK_ROWS = 1_024
 """Rows scored at once; a smaller validation set is repeated to so many, with fresh noise."""

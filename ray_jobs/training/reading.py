@@ -20,7 +20,7 @@ from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import join, read_bytes, write_bytes
 from gtcoder.table.table import Piece, Table
-from gtcoder.training.parts import write_manifest, write_part
+from gtcoder.training.rows.parts import write_manifest, write_part
 from ray_jobs.cluster.answers import answered, opened
 from ray_jobs.cluster.connection import data_context
 from ray_jobs.training.run_folder import CODEC, SCHEMA, save_json

@@ -13,7 +13,7 @@ from gtcoder.explain import explain_training
 from gtcoder.progress import peak_bytes
 from gtcoder.training.loop import train
 from gtcoder.training.options import Progress, RunOptions
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 from ray_jobs.training.reading import load_codec
 
 _STATE = "state.safetensors"

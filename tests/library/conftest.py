@@ -13,7 +13,7 @@ from gtcoder.codec.layout import Encoded, Field, Layout, Scalar
 from gtcoder.config import Config, ModelConfig, Preset, TrainingConfig
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.training.loop import train
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 
 
 @pytest.fixture(autouse=True, scope="session")

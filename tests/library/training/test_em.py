@@ -7,7 +7,7 @@ import torch
 from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.training import em
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 
 TWO = """
 from gtcoder.training import em

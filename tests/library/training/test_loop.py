@@ -10,7 +10,7 @@ from gtcoder.codec.layout import take
 from gtcoder.training import loop as training
 from gtcoder.training.loop import Training, train
 from gtcoder.training.options import Progress, RunOptions
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 
 
 class KilledError(Exception):
@@ -207,7 +207,7 @@ TWO = """
 import json
 
 from gtcoder.config import Config
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.training.loop import train
 

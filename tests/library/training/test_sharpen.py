@@ -10,7 +10,7 @@ from gtcoder.model.fusion import reparameterise
 from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training import em
 from gtcoder.training import sharpen as module
-from gtcoder.training.rows import EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.training.sharpen import sharpen
 
 

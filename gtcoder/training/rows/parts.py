@@ -15,7 +15,7 @@ from gtcoder.codec.layout import Encoded, Layout, Scalar, concat, some, take
 from gtcoder.errors import TableError
 from gtcoder.seeds import Purpose, generator
 from gtcoder.table.files import read_bytes, write_bytes
-from gtcoder.training.held_out import held_out
+from gtcoder.training.rows.held_out import held_out
 
 MANIFEST = "_encoded.json"
 

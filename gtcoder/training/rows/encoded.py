@@ -12,8 +12,8 @@ import numpy as np
 
 from gtcoder.codec.layout import Encoded, Layout, concat, some, take
 from gtcoder.seeds import Purpose, generator
-from gtcoder.training.held_out import held_out
-from gtcoder.training.parts import Part, open_parts
+from gtcoder.training.rows.held_out import held_out
+from gtcoder.training.rows.parts import Part, open_parts
 
 WINDOW_ROWS = 2_000_000
 """Rows a worker shuffles in memory; a smaller table is shuffled whole."""

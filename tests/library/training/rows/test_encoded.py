@@ -8,10 +8,11 @@ import pytest
 
 from gtcoder.codec.layout import Encoded, Layout, concat, take
 from gtcoder.errors import TableError
-from gtcoder.training import parts, rows
-from gtcoder.training.held_out import held_out
-from gtcoder.training.parts import Part, read_manifest, read_part, write_manifest, write_part
-from gtcoder.training.rows import SHARD_PART_ROWS, EncodedRows
+from gtcoder.training.rows import encoded as rows
+from gtcoder.training.rows import parts
+from gtcoder.training.rows.encoded import SHARD_PART_ROWS, EncodedRows
+from gtcoder.training.rows.held_out import held_out
+from gtcoder.training.rows.parts import Part, read_manifest, read_part, write_manifest, write_part
 
 
 def as_set(encoded: Encoded) -> set[bytes]:

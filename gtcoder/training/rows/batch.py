@@ -1,4 +1,7 @@
-"""Encoded rows as tensors on a device."""
+"""A batch on a device: encoded rows as tensors, and the random numbers of its step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -14,3 +17,11 @@ def to_device(rows: Encoded, device: torch.device) -> tuple[Tensor, Tensor]:
     if device.type == "cuda":
         codes, scalars = codes.pin_memory(), scalars.pin_memory()
     return codes.to(device, non_blocking=True).long(), scalars.to(device, non_blocking=True)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """torch's own random numbers follow from a seed within, and nothing is left of it outside."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

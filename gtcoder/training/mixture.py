@@ -1,0 +1,51 @@
+"""When the latent mixture is fitted during a run, and its last fit."""
+
+import math
+import time
+
+from gtcoder.config import TrainingConfig
+from gtcoder.model.gtcoder import GTCoder
+from gtcoder.training import em
+from gtcoder.training.checkpoint import State
+from gtcoder.training.clock import Clock
+from gtcoder.training.rows.encoded import EncodedRows
+
+REFRESHES = 10
+"""Fits over the whole run after the first."""
+
+
+class MixtureFits:
+    """Fits the latent mixture once the warm share is over, and follows the encoder from then on."""
+
+    def __init__(
+        self, model: GTCoder, rows: EncodedRows, config: TrainingConfig, clock: Clock, seed: int
+    ) -> None:
+        self.model, self.rows, self.config = model, rows, config
+        self.clock, self.seed = clock, seed
+
+    def follow(self, state: State) -> None:
+        """Fit or refresh when it is time to, before a step; nothing without a latent mixture."""
+        if not self.model.config.latent_mixture or state.share < state.next_em:
+            return
+        began = time.monotonic()
+        if state.fitted:
+            em.refresh(self.model, self.rows, seed=self.seed, fits=state.fits)
+        elif state.share >= self.config.warm_share or state.warm_over:
+            em.start(self.model, self.rows, seed=self.seed)
+            state.fitted, state.best, state.stale = True, math.inf, 0
+            self.clock.leave(em.finish_cost(time.monotonic() - began, self.rows))
+        else:
+            return
+        state.fits += 1
+        least = (1 - self.config.warm_share) / REFRESHES
+        state.next_em = state.share + self.clock.gap(least, time.monotonic() - began)
+        self.clock.soon()
+
+    def finish(self, state: State) -> None:
+        """The prior that rows are drawn from, as the last weights need it."""
+        if not self.model.config.latent_mixture:
+            em.from_labels(self.model)
+            return
+        if not state.fitted:  # too short a run to have got that far
+            em.start(self.model, self.rows, seed=self.seed)
+        em.finish(self.model, self.rows, seed=self.seed, fits=state.fits)
