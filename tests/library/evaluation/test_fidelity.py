@@ -5,6 +5,7 @@ import datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.metrics import normalized_mutual_info_score
 
 from gtcoder.evaluation.fidelity.detector import detect
 from gtcoder.evaluation.fidelity.information import normalised_information, weighted_error
@@ -105,6 +106,16 @@ def test_information_is_one_for_twins_and_nothing_for_strangers():
     quarter = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
     shared = np.log(2) + quarter - 1.5 * np.log(2)  # H(v) - H(v|u): 1/2 · log 2 of u = b
     assert found == pytest.approx([1, 0, 2 * shared / (np.log(2) + quarter)])
+
+
+def test_information_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    table = pa.table({"a": rng.integers(0, 5, 300), "b": rng.integers(0, 3, 300), "c": [1] * 300})
+    mixed = table.set_column(1, "b", pa.array(table["a"].to_numpy() // 2 + rng.integers(0, 2, 300)))
+    found = normalised_information(*frames(table, mixed))
+    a, b = mixed["a"].to_numpy(), mixed["b"].to_numpy()
+    assert found[0, 1] == pytest.approx(normalized_mutual_info_score(a, np.minimum(b, 3)))
+    assert found[0, 2] == 0
 
 
 def test_the_information_error_weighs_pairs_by_their_information():
