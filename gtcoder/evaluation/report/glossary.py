@@ -107,13 +107,14 @@ PRIVACY = {
         "Membership inference, AUC",
         "0.5",
         "How well the stronger of two attacks tells training rows from held-out rows by looking at "
-        "the synthetic table: 0.5 is guessing. Taking the stronger one errs upwards. It speaks of "
-        "these two attacks only; others may find more.",
+        "the synthetic table: 0.5 is guessing. The figure errs upwards, being the larger of two; its "
+        "interval is that of the larger. It speaks of these two attacks only; others may find "
+        "more.",
     ),
     "membership_tpr_at_1pct_fpr": Entry(
         "Training rows found at 1 % false alarms",
         "0.01",
-        "Share of training rows that attack names while it names 1 % of held-out rows wrongly: "
-        "0.01 is guessing.",
+        "Share of training rows that an attack names while it names 1 % of held-out rows wrongly, "
+        "the larger of both attacks': 0.01 is guessing.",
     ),
 }

@@ -182,16 +182,13 @@ def _leaks(report: Mapping[str, Any]) -> Markup:
         )
     rows.append(_plain(entries["nearer_to_training_share"], privacy["nearer_to_training_share"]))
     for measure in ("auc", "tpr"):
-        values = {
-            name: found["attacks"][found["strongest"]][measure]
-            for name, found in privacy["membership"].items()
-        }
+        values = {n: found["largest"][measure] for n, found in privacy["membership"].items()}
         key = "membership_auc" if measure == "auc" else "membership_tpr_at_1pct_fpr"
         rows.append(_interval(entries[key], values))
     made = privacy["membership"]["synthetic"]
     attacks = [
         (
-            name.replace("_", " ") + (" (reported above)" if name == made["strongest"] else ""),
+            name.replace("_", " ") + (" (the stronger)" if name == made["strongest"] else ""),
             _spread(attack["auc"]),
             _spread(attack["tpr"]),
         )

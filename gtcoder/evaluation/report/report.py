@@ -150,6 +150,7 @@ def _privacy(copies: Mapping[str, float], leakage: Leakage | None) -> dict[str, 
 def _membership(found: Membership) -> dict[str, Any]:
     return {
         "strongest": found.strongest,
+        "largest": asdict(found.largest),
         "attacks": {name: asdict(attack) for name, attack in found.attacks.items()},
         "training_rows": found.members,
         "held_out_rows": found.others,

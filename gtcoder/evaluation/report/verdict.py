@@ -104,7 +104,7 @@ def _leaks(privacy: Mapping[str, Any]) -> tuple[str, str]:
             f"rows that the generator never saw (--holdout).{said}",
         )
     found = privacy["membership"]["synthetic"]
-    auc = found["attacks"][found["strongest"]]["auc"]
+    auc = found["largest"]["auc"]
     text = (
         f"The stronger of two membership attacks, {_ATTACKS[found['strongest']]}, tells training "
         f"from held-out rows with an AUC of {auc['value']:.3f} (95 % interval {auc['low']:.3f} to "
