@@ -15,7 +15,7 @@ def judge(report: Mapping[str, Any]) -> list[dict[str, str]]:
     topics = {
         "Likeness": _likeness(report),
         "Use": _use(report["utility"], report["settings"]["held_out"] == "given"),
-        "Leaks looked for": _leaks(report["privacy"]),
+        "Leaks looked for": _leaks(report["privacy"], report["fidelity"]["detector_auc"]),
     }
     rows = report["sources"]["held_out"]["used"]
     rough = f" There are only {rows} held-out rows: these figures are rough."
@@ -45,6 +45,8 @@ def _likeness(report: Mapping[str, Any]) -> tuple[str, str]:
         f"{trend['synthetic']:.2f} % ({trend['held_out']:.2f} %; independent columns "
         f"{trend['independent']:.2f} %)."
     )
+    if auc["held_out"] > LARGEST_CHANCE and _drifts(report["privacy"]):
+        text += " Held-out rows differ from the training rows themselves: they are no ceiling here."
     return headline, text + _where(report["by_column"], found > chance)
 
 
@@ -91,7 +93,7 @@ def _use_headline(found: float, real: float, floor: float) -> str:
     return "Models learn less than from real rows" if kept >= 0.4 else "Models learn little"
 
 
-def _leaks(privacy: Mapping[str, Any]) -> tuple[str, str]:
+def _leaks(privacy: Mapping[str, Any], detector: Mapping[str, float]) -> tuple[str, str]:
     copies = privacy["exact_copy_share"]
     said = (
         f" {100 * copies['synthetic']:.2f} % of synthetic rows equal a real row in every column "
@@ -104,23 +106,46 @@ def _leaks(privacy: Mapping[str, Any]) -> tuple[str, str]:
             f"rows that the generator never saw (--holdout).{said}",
         )
     found = privacy["membership"]["synthetic"]
-    auc = found["largest"]["auc"]
+    auc, drift = (_reached(privacy, name) for name in ("synthetic", "other_training"))
     text = (
         f"The stronger of two membership attacks, {_ATTACKS[found['strongest']]}, tells training "
-        f"from held-out rows with an AUC of {auc['value']:.3f} (95 % interval {auc['low']:.3f} to "
-        f"{auc['high']:.3f}; 0.5 is guessing).{said} This says nothing of other attacks."
+        f"from held-out rows with an AUC of {_spread(auc)}, where 0.5 is guessing."
     )
-    return _leak_headline(auc), text
+    if _drifts(privacy):
+        text += (
+            " But training and held-out rows are told apart by themselves: through other training "
+            f"rows, which know none of those attacked, the same attacks reach {_spread(drift)}, "
+            f"and a detector of the two {detector['held_out']:.3f}. What is above guessing may be "
+            "this drift and not membership; rows held out at random would show which."
+        )
+    return _leak_headline(auc, drift), f"{text}{said} This says nothing of other attacks."
 
 
-def _leak_headline(auc: Mapping[str, float]) -> str:
+def _leak_headline(auc: Mapping[str, float], drift: Mapping[str, float]) -> str:
     if auc["low"] <= 0.5:
         return "These two attacks did no better than guessing"
+    if drift["low"] > 0.5 and auc["low"] <= drift["high"]:
+        return "Attacks see drift of the held-out rows, and perhaps no membership"
     if auc["value"] < 0.55:
         return "An attack does slightly better than guessing"
     if auc["value"] < 0.7:
         return "An attack finds training rows better than by guessing"
     return "Training rows can be recognised"
+
+
+def _drifts(privacy: Mapping[str, Any]) -> bool:
+    """Whether training and held-out rows are told apart where no row's membership is known."""
+    known = privacy["membership"] is not None
+    return known and bool(_reached(privacy, "other_training")["low"] > 0.5)
+
+
+def _reached(privacy: Mapping[str, Any], table: str) -> Mapping[str, float]:
+    auc: Mapping[str, float] = privacy["membership"][table]["largest"]["auc"]
+    return auc
+
+
+def _spread(auc: Mapping[str, float]) -> str:
+    return f"{auc['value']:.3f} (95 % interval {auc['low']:.3f} to {auc['high']:.3f})"
 
 
 def _listed(names: list[str]) -> str:

@@ -95,7 +95,9 @@ def test_every_figure_has_its_ceiling_and_floor(fair):
     assert floor["shape_error_pct"] == 0
     utility = fair["utility"]["measures"]["f1_macro"]
     assert utility["independent"] < 0.65 < 0.95 < utility["synthetic"] <= utility["real"] + 0.02
-    assert set(fair["privacy"]["membership"]) == {"synthetic", "held_out", "independent"}
+    tables = {"synthetic", "held_out", "independent", "other_training"}
+    assert set(fair["privacy"]["membership"]) == tables
+    assert set(fair["privacy"]["nearer_to_training_share"]) == tables
 
 
 def test_the_training_table_as_synthetic_is_found_out(folder):
@@ -112,6 +114,40 @@ def test_the_training_table_as_synthetic_is_found_out(folder):
     assert found["attacks"]["density_ratio"]["auc"]["value"] > 0.99
     assert report["verdict"][2]["headline"] == "Training rows can be recognised"
     assert report["utility"] is None
+
+
+@pytest.fixture(scope="module")
+def later(folder):
+    """Held-out rows of a shifted distribution."""
+    rows = make_rows(600, 1)
+    moved = rows.set_column(1, "size", pa.array(rows["size"].to_numpy() + 1.5))
+    pq.write_table(moved, folder / "later.parquet")
+    return str(folder / "later.parquet")
+
+
+def test_drift_is_not_taken_for_membership(folder, later, fair):
+    report = run(folder / "train.parquet", folder / "fresh.parquet", holdout=later)
+    membership = report["privacy"]["membership"]
+    found, drift = (membership[n]["largest"]["auc"] for n in ("synthetic", "other_training"))
+    assert found["low"] > 0.6  # though no training row is in the synthetic table
+    assert drift["value"] == pytest.approx(found["value"], abs=0.05)
+    assert membership["held_out"]["largest"]["auc"]["low"] < 0.5
+    assert report["privacy"]["nearer_to_training_share"]["other_training"] > 0.6
+    likeness, _, leaks = report["verdict"]
+    assert leaks["headline"] == "Attacks see drift of the held-out rows, and perhaps no membership"
+    assert "told apart by themselves" in leaks["text"]
+    assert "they are no ceiling" in likeness["text"]
+    assert f"{drift['value']:.3f} [{drift['low']:.3f}" in render(report)
+    drift = fair["privacy"]["membership"]["other_training"]["largest"]["auc"]
+    assert drift["low"] < 0.5
+    assert "drift" not in json.dumps(fair["verdict"])
+
+
+def test_drift_does_not_hide_that_training_rows_were_copied(folder, later):
+    train = folder / "train.parquet"
+    leaks = run(train, train, holdout=later)["verdict"][2]
+    assert leaks["headline"] == "Training rows can be recognised"
+    assert "told apart by themselves" in leaks["text"]
 
 
 def test_the_report_is_plain_json_and_the_same_every_time(folder, split):
