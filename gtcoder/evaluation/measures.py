@@ -11,6 +11,7 @@ import numpy as np
 
 from gtcoder.evaluation.fidelity.detector import Detection, detect
 from gtcoder.evaluation.fidelity.information import normalised_information, weighted_error
+from gtcoder.evaluation.fidelity.lost import Lost, lost_categories
 from gtcoder.evaluation.fidelity.manifold import Manifold, compare_manifolds
 from gtcoder.evaluation.fidelity.shape import missing_shares, shape_errors
 from gtcoder.evaluation.fidelity.trend import trend_errors
@@ -68,6 +69,8 @@ class Fidelity:
     manifold: Manifold
     detection: Detection
     missing: Mapping[str, float]
+    lost: Mapping[str, Lost]
+    """Of each discrete column."""
 
 
 def measure_fidelity(tables: Tables, *, seed: int, progress: Progress) -> dict[str, Fidelity]:
@@ -88,6 +91,7 @@ def measure_fidelity(tables: Tables, *, seed: int, progress: Progress) -> dict[s
             ),
             detection=detect(real, frame, seed=seed),
             missing=missing_shares(frame),
+            lost=lost_categories(real, frame),
         )
     return measured
 

@@ -1,12 +1,16 @@
 """The verdict in plain words: what was measured beside what it should be, and no more."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from gtcoder.evaluation.report.markup import short
 
 FEW_ROWS = 500
 """Held-out rows below which figures are called rough."""
 LARGEST_CHANCE = 0.53
 """An AUC of held-out rows above this is not taken for what the detector reaches by chance."""
+NAMED = 3
+"""Columns or classes that are named in a sentence."""
 _ATTACKS = {"density_ratio": "a density-ratio attack", "classifier": "a classifier attack"}
 
 
@@ -14,7 +18,7 @@ def judge(report: Mapping[str, Any]) -> list[dict[str, str]]:
     """A headline and a few sentences on fidelity, utility and privacy."""
     topics = {
         "Likeness": _likeness(report),
-        "Use": _use(report["utility"], report["settings"]["held_out"] == "given"),
+        "Use": _use(report),
         "Leaks looked for": _leaks(report["privacy"], report["fidelity"]["detector_auc"]),
     }
     rows = report["sources"]["held_out"]["used"]
@@ -47,7 +51,8 @@ def _likeness(report: Mapping[str, Any]) -> tuple[str, str]:
     )
     if auc["held_out"] > LARGEST_CHANCE and _drifts(report["privacy"]):
         text += " Held-out rows differ from the training rows themselves: they are no ceiling here."
-    return headline, text + _where(report["by_column"], found > chance)
+    text += _where(report["by_column"], found > chance)
+    return headline, text + _lost(report["by_column"])
 
 
 def _where(columns: list[Mapping[str, Any]], told: bool) -> str:
@@ -58,13 +63,36 @@ def _where(columns: list[Mapping[str, Any]], told: bool) -> str:
         f"({worst['shape_error_pct']['synthetic']:.2f} %)."
     )
     ranked = sorted(columns, key=lambda column: -column["detector_importance"])
-    by = [c["name"] for c in ranked[:3] if c["detector_importance"] > 0.01]
+    by = [c["name"] for c in ranked[:NAMED] if c["detector_importance"] > 0.01]
     return text + (f" The detector goes by {_listed(by)} most." if told and by else "")
 
 
-def _use(utility: Mapping[str, Any] | None, given: bool) -> tuple[str, str]:
+def _lost(columns: list[Mapping[str, Any]]) -> str:
+    lost = columns_with_losses(columns)
+    if not lost:
+        return ""
+    named = [f"{c['lost_categories']['count']['synthetic']} of {c['name']}" for c in lost[:NAMED]]
+    if len(lost) > NAMED:
+        named.append(f"some of {len(lost) - NAMED} more columns")
+    return f" Categories that never appear, though enough real rows have them: {_listed(named)}."
+
+
+def columns_with_losses(columns: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The columns of which the synthetic table lost categories, those of most real rows first."""
+    lost = [c for c in columns if c["lost_categories"] and c["lost_categories"]["real_rows"]]
+    return sorted(lost, key=lambda column: -column["lost_categories"]["real_rows"])
+
+
+def _use(report: Mapping[str, Any]) -> tuple[str, str]:
+    utility, given = report["utility"], report["settings"]["held_out"] == "given"
     if utility is None:
         return "Not measured", "No target column was named (--target), so no model was trained."
+    if utility["not_measured"]:
+        return (
+            "Not measured",
+            f"This needs held-out rows that differ in {utility['target']}; but "
+            f"{utility['not_measured']}, so that one guess is always right.",
+        )
     measure = "f1_macro" if utility["task"] == "classification" else "r2"
     words = {"f1_macro": "macro F1", "r2": "r²"}[measure]
     figures = utility["measures"][measure]
@@ -74,12 +102,22 @@ def _use(utility: Mapping[str, Any] | None, given: bool) -> tuple[str, str]:
         f"a {words} of {found:.3f}; trained on real rows they reach {real:.3f}, on independent "
         f"columns {floor:.3f}."
     )
+    text += _lost_classes(report["by_column"], utility["target"])
     if not given:
         text += (
             " The rows they were tested on were split off the real table, which the generator may "
             "have seen: this can flatter the synthetic rows."
         )
     return _use_headline(found, real, floor), text
+
+
+def _lost_classes(columns: list[Mapping[str, Any]], target: str) -> str:
+    lost = [c["lost_categories"] for c in columns_with_losses(columns) if c["name"] == target]
+    if not lost:
+        return ""
+    named = [short(each["category"], 40) for each in lost[0]["most_frequent"][:NAMED]]
+    rest = lost[0]["count"]["synthetic"] - len(named)
+    return f" Classes that no synthetic row has: {_listed(named + [f'{rest} more'] * (rest > 0))}."
 
 
 def _use_headline(found: float, real: float, floor: float) -> str:

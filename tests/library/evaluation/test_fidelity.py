@@ -9,6 +9,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from gtcoder.evaluation.fidelity.detector import detect
 from gtcoder.evaluation.fidelity.information import normalised_information, weighted_error
+from gtcoder.evaluation.fidelity.lost import Lost, lost_categories
 from gtcoder.evaluation.fidelity.manifold import compare_manifolds
 from gtcoder.evaluation.fidelity.shape import kolmogorov_smirnov, missing_shares, shape_errors
 from gtcoder.evaluation.fidelity.trend import correlation_error, trend_errors
@@ -95,6 +96,19 @@ def test_the_trend_of_two_categories_is_the_joint_tables_distance():
     errors = trend_errors(*frames(real, fake))
     assert errors[0, 1] == errors[1, 0] == 0.5
     assert np.isnan(errors[0, 0])
+
+
+def test_categories_are_lost_only_if_enough_rows_were_to_have_them():
+    real = pa.table({"c": ["a"] * 60 + ["b"] * 20 + ["c"] * 16 + ["d"] * 4, "n": range(100)})
+    gone = real.set_column(0, "c", pa.array(["a"] * 99 + ["new"]))
+    few = gone.slice(0, 30)  # were to have b 6 times, c 4.8 times
+    frame, one, other = frames(real, gone, few)
+    assert lost_categories(frame, frame) == {"c": Lost({}, 3)}
+    assert lost_categories(frame, one) == {"c": Lost({"b": 20, "c": 16}, 3)}
+    assert lost_categories(frame, other) == {"c": Lost({"b": 20}, 2)}
+    empty = real.set_column(0, "c", pa.array(["a"] * 60 + ["b"] * 35 + [None] * 5))
+    frame, one = frames(empty, real)
+    assert lost_categories(frame, one) == {"c": Lost({None: 5}, 3)}
 
 
 def test_information_is_one_for_twins_and_nothing_for_strangers():

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -137,7 +138,8 @@ def test_drift_is_not_taken_for_membership(folder, later, fair):
     assert leaks["headline"] == "Attacks see drift of the held-out rows, and perhaps no membership"
     assert "told apart by themselves" in leaks["text"]
     assert "they are no ceiling" in likeness["text"]
-    assert f"{drift['value']:.3f} [{drift['low']:.3f}" in render(report)
+    shown = " ".join(Page(render(report)).words)
+    assert f"{drift['value']:.3f} [{drift['low']:.3f}, {drift['high']:.3f}]" in shown
     drift = fair["privacy"]["membership"]["other_training"]["largest"]["auc"]
     assert drift["low"] < 0.5
     assert "drift" not in json.dumps(fair["verdict"])
@@ -166,6 +168,65 @@ def test_without_held_out_rows_it_says_what_it_did(split):
     assert "split off the real table" in report["verdict"][1]["text"]
     assert "may have seen all of them" in render(report)
     assert all("only 120 held-out rows" in each["text"] for each in report["verdict"])
+
+
+def test_one_class_to_test_on_is_said_to_measure_nothing(folder):
+    test = make_rows(600, 1)
+    pq.write_table(test.filter(pc.field("large") == "no"), folder / "no.parquet")
+    train, fresh = folder / "train.parquet", folder / "fresh.parquet"
+    report = run(train, fresh, holdout=str(folder / "no.parquet"), target="large")
+    for measure in ("f1_macro", "f1_weighted", "auc"):
+        figures = report["utility"]["measures"][measure]
+        assert figures == dict.fromkeys(("synthetic", "real", "independent"))
+    use = report["verdict"][1]
+    assert use["headline"] == "Not measured"
+    assert "but all held-out rows have the same large" in use["text"]
+    page = render(report)
+    assert page.count("not measured") == 3
+    assert "all held-out rows have the same large" in page
+
+
+def test_categories_that_were_lost_are_listed(folder):
+    fresh = make_rows(600, 2)
+    pq.write_table(fresh.filter(pc.field("kind") != "c"), folder / "lost.parquet")
+    report = run(folder / "train.parquet", folder / "lost.parquet", target="kind")
+    lost = {column["name"]: column["lost_categories"] for column in report["by_column"]}
+    assert lost["size"] is None
+    assert lost["large"]["count"] == {"synthetic": 0, "held_out": 0}
+    rows = lost["kind"]["real_rows"]
+    assert 30 < rows < 70
+    assert lost["kind"] == {
+        "count": {"synthetic": 1, "held_out": 0},
+        "of": {"synthetic": 3, "held_out": 3},
+        "real_rows": rows,
+        "most_frequent": [{"category": "c", "real_rows": rows}],
+    }
+    likeness, use, _ = (each["text"] for each in report["verdict"])
+    assert "never appear, though enough real rows have them: 1 of kind." in likeness
+    assert "Classes that no synthetic row has: c." in use
+    assert f"c ({rows})" in render(report)
+
+
+def test_many_lost_categories_are_bounded(folder):
+    names = np.array([f"{EVIL}{at}" for at in range(60)])
+    many = {f"{EVIL}{column}": np.repeat(names, 6) for column in range(20)}
+    pq.write_table(pa.table(many), folder / "many.parquet")
+    few = {name: np.repeat(names[:2], 180) for name in many}
+    pq.write_table(pa.table(few), folder / "few.parquet")
+    report = run(folder / "many.parquet", folder / "few.parquet", schema=categories(many))
+    for column in report["by_column"]:
+        assert column["lost_categories"]["count"]["synthetic"] > 30
+        assert len(column["lost_categories"]["most_frequent"]) == 20
+    assert "some of 17 more columns" in report["verdict"][0]["text"]
+    text = render(report)
+    page = Page(text)
+    assert not page.elements & {"script", "img"}
+    assert "15 of 20 columns are shown" in text
+    assert any(words.endswith("more") and EVIL[:20] in words for words in page.words)
+
+
+def categories(names):
+    return {"columns": {name: {"kind": "categorical"} for name in names}}
 
 
 class Page(html.parser.HTMLParser):
