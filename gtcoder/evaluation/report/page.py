@@ -153,18 +153,14 @@ def _differences(report: Mapping[str, Any]) -> Markup:
 def _lost(columns: Sequence[Mapping[str, Any]]) -> Markup | None:
     """Categories that the synthetic table never has, the columns with the most such rows first."""
     lost = columns_with_losses(columns)
-    rows = [(short(column["name"], 60), *_loss(column["lost_categories"])) for column in lost]
+    rows = [_loss(short(column["name"], 60), column["lost_categories"]) for column in lost]
     if not rows:
         return None
     more = f" {MOST_BARS} of {len(lost)} columns are shown." if len(lost) > MOST_BARS else ""
     return element(
         "div",
         element("h3", "Categories that were lost"),
-        _table(
-            ("", "synthetic", "held-out real", "real rows", "which"),
-            rows[:MOST_BARS],
-            class_="wide",
-        ),
+        _table(("", "synthetic", "held-out real", "real rows"), rows[:MOST_BARS], class_="wide"),
         element(
             "p",
             "They never appear, though at least five rows were to have them by their share of the "
@@ -176,13 +172,13 @@ def _lost(columns: Sequence[Mapping[str, Any]]) -> Markup | None:
     )
 
 
-def _loss(lost: Mapping[str, Any]) -> tuple[Child, ...]:
-    counts = [f"{lost['count'][name]} of {lost['of'][name]}" for name in ("synthetic", "held_out")]
+def _loss(name: str, lost: Mapping[str, Any]) -> tuple[Child, ...]:
+    counts = [f"{lost['count'][table]} of {lost['of'][table]}" for table in _TABLES[:2]]
     shown = lost["most_frequent"][:MOST_NAMED]
     named = ", ".join(f"{short(each['category'], 40)} ({each['real_rows']:,})" for each in shown)
     rest = lost["count"]["synthetic"] - len(shown)
-    which = f"{named} and {rest} more" if rest else named
-    return (*counts, f"{lost['real_rows']:,}", element("p", which, class_="soft"))
+    which = element("p", f"{named} and {rest} more" if rest else named, class_="soft")
+    return ([element("strong", name), which], *counts, f"{lost['real_rows']:,}")
 
 
 def _use(report: Mapping[str, Any]) -> Markup:
