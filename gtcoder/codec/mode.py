@@ -1,6 +1,10 @@
 """Mode-specific normalisation (the paper, after CTGAN): a value ⇄ a Gaussian mode and its z-score.
 
 A code is one mode of a Gaussian mixture, the scalar (value - mu) / (4 sigma) clipped to [-1, 1].
+
+NOTE[DIFF]: CTGAN samples a value's mode by the posterior weight · N(value; mu, sigma), normalised
+over the modes. Here it is the mode where that is greatest: encoding depends on its arguments alone,
+so a row has the same codes whoever encodes it, and again after a crash.
 """
 
 import math
@@ -72,7 +76,10 @@ class ModeCoding:
         return np.asarray((cdf(high) - cdf(low)) / (2 * cdf(1.0)))
 
     def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The likeliest mode of each value (B,), and its scalar."""
+        """The likeliest mode of each value (B,), and its scalar.
+
+        That is argmax over k of log(weight_k / sigma_k) - ((value - mu_k) / sigma_k)² / 2.
+        """
         x = np.clip(values.astype(np.float64), self.low, self.high)
         best = np.full(len(x), -np.inf)
         codes = np.zeros(len(x), np.int16)

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder
 
 from gtcoder.evaluation.frame import Frame
 
 MOST_INDICATORS = 256
-"""Of a column with more categories, the most frequent have one."""
+"""Of a column with more categories, the rarest share the last one."""
 
 _LARGEST = 1e15
 """Numbers are cut here, so that their squares stay finite in float32."""
@@ -22,42 +25,44 @@ _LARGEST = 1e15
 class Features:
     """Learned from the real rows, so that every table has the same features."""
 
-    continuous: tuple[str, ...]
-    fill: np.ndarray
-    """Median of each continuous column, which takes the place of missing values."""
-    flagged: np.ndarray
-    """bool; continuous columns with missing values among the real rows: they have an indicator."""
-    indicators: tuple[tuple[str, np.ndarray], ...]
-    """Discrete columns, and the codes that have an indicator; any other code is all zeros."""
+    columns: tuple[str, ...]
+    fitted: ColumnTransformer
+    """Numbers with the median in place of missing ones, a flag for each that has missing ones among
+    the real rows, and the categories one-hot; one that no real row has is all zeros."""
 
     @classmethod
     def fit(cls, real: Frame, columns: Sequence[str]) -> Self:
         """The features of some columns."""
-        continuous = tuple(name for name in real.roles.continuous if name in columns)
-        values = [real.column(name) for name in continuous]
-        fill = [np.nanmedian(v) if not np.isnan(v).all() else 0.0 for v in values]
-        return cls(
-            continuous,
-            np.array(fill),
-            np.array([np.isnan(v).any() for v in values], bool),
-            tuple(
-                (name, _frequent(real.column(name), real.levels[name].known))
-                for name in real.roles.discrete
-                if name in columns
-            ),
+        chosen = tuple(name for name in real.roles.columns if name in columns)
+        numbers = sum(name in real.roles.continuous for name in chosen)
+        fitted = ColumnTransformer(
+            [
+                ("numbers", _filled(), list(range(numbers))),
+                ("categories", _one_hot(), list(range(numbers, len(chosen)))),
+            ]
         )
+        return cls(chosen, fitted.fit(_stacked(real, chosen)))
 
     def matrix(self, frame: Frame) -> np.ndarray:
         """The features of a table's rows, float32 (B, F)."""
-        columns = [frame.column(name) for name in self.continuous]
-        numbers = np.stack(columns, 1) if columns else np.empty((len(frame), 0))
-        missing = np.isnan(numbers)
-        filled = np.clip(np.where(missing, self.fill, numbers), -_LARGEST, _LARGEST)
-        blocks = [filled, missing[:, self.flagged]]
-        blocks += [frame.column(name)[:, None] == codes for name, codes in self.indicators]
-        return np.concatenate([block.astype(np.float32) for block in blocks], axis=1)
+        found: np.ndarray = self.fitted.transform(_stacked(frame, self.columns))
+        return found.astype(np.float32)
 
 
-def _frequent(codes: np.ndarray, known: int) -> np.ndarray:
-    counts = np.bincount(codes, minlength=known)[:known]
-    return np.sort(np.argsort(-counts, kind="stable")[:MOST_INDICATORS])
+def _filled() -> SimpleImputer:
+    return SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+
+
+def _one_hot() -> OneHotEncoder:
+    return OneHotEncoder(
+        max_categories=MOST_INDICATORS,
+        handle_unknown="ignore",
+        sparse_output=False,
+        dtype=np.float32,
+    )
+
+
+def _stacked(frame: Frame, columns: Sequence[str]) -> np.ndarray:
+    """Numbers and codes beside one another, float64 (B, ·)."""
+    values = [frame.column(name) for name in columns]
+    return np.stack(values, 1).astype(np.float64).clip(-_LARGEST, _LARGEST)

@@ -11,6 +11,7 @@ import numpy as np
 
 from gtcoder.evaluation.fidelity.detector import Detection, detect
 from gtcoder.evaluation.fidelity.information import normalised_information, weighted_error
+from gtcoder.evaluation.fidelity.lost import Lost, lost_categories
 from gtcoder.evaluation.fidelity.manifold import Manifold, compare_manifolds
 from gtcoder.evaluation.fidelity.shape import missing_shares, shape_errors
 from gtcoder.evaluation.fidelity.trend import trend_errors
@@ -27,6 +28,8 @@ ATTACK_ROWS = 20_000
 """Rows of the synthetic and of the held-out table that an attack uses."""
 
 SYNTHETIC, HELD_OUT, INDEPENDENT = "synthetic", "held_out", "independent"
+OTHER_TRAINING = "other_training"
+"""Training rows in the place of the synthetic table, while others of them are attacked."""
 
 Progress = Callable[[float], None]
 """Is told the share done."""
@@ -66,6 +69,8 @@ class Fidelity:
     manifold: Manifold
     detection: Detection
     missing: Mapping[str, float]
+    lost: Mapping[str, Lost]
+    """Of each discrete column."""
 
 
 def measure_fidelity(tables: Tables, *, seed: int, progress: Progress) -> dict[str, Fidelity]:
@@ -86,6 +91,7 @@ def measure_fidelity(tables: Tables, *, seed: int, progress: Progress) -> dict[s
             ),
             detection=detect(real, frame, seed=seed),
             missing=missing_shares(frame),
+            lost=lost_categories(real, frame),
         )
     return measured
 
@@ -102,7 +108,13 @@ def measure_utility(tables: Tables, *, seed: int, progress: Progress) -> dict[st
 
 @dataclass(frozen=True, kw_only=True)
 class Leakage:
-    """What was tried to find single training rows again."""
+    """What was tried to find single training rows again.
+
+    Four tables are looked through: the synthetic one; half of the held-out rows, against the other
+    half; independent columns; and half of the training rows while the other half is attacked. This
+    last one knows none of the rows that are attacked: what is found through it is how training and
+    held-out rows differ by themselves (drift), and no membership.
+    """
 
     nearer: dict[str, float]
     """Share of rows nearer to training than to held-out rows, for each table."""
@@ -111,16 +123,25 @@ class Leakage:
 
 
 def measure_leakage(tables: Tables, *, seed: int, progress: Progress) -> Leakage:
-    """Nearness and membership; half of the held-out rows stand in as the ceiling's table."""
-    order = np.random.default_rng([seed, 4]).permutation(len(tables.held_out))
-    fresh, rest = (tables.held_out.take(np.sort(half)) for half in np.array_split(order, 2))
+    """Nearness and membership."""
+    rng = np.random.default_rng([seed, 4])
+    fresh, rest = _halves(tables.held_out, rng)
+    others, attacked = _halves(tables.real, rng)
+    trials = {
+        SYNTHETIC: (tables.real, tables.held_out, tables.synthetic),
+        HELD_OUT: (tables.real, rest, fresh),
+        INDEPENDENT: (tables.real, tables.held_out, tables.independent),
+        OTHER_TRAINING: (attacked, tables.held_out, others),
+    }
     nearer, membership = {}, {}
-    for at, (name, frame) in enumerate(tables.compared.items()):
-        progress(at / 3)
-        other, held_out = (fresh, rest) if name == HELD_OUT else (frame, tables.held_out)
+    for at, (name, frames) in enumerate(trials.items()):
+        progress(at / len(trials))
         rng = np.random.default_rng([seed, 5])
-        nearer[name] = nearer_share(tables.real, held_out, other, rows=DISTANCE_ROWS, rng=rng)
-        membership[name] = infer_membership(
-            tables.real, held_out, other, members=MEMBERS, rows=ATTACK_ROWS, seed=seed
-        )
+        nearer[name] = nearer_share(*frames, rows=DISTANCE_ROWS, rng=rng)
+        membership[name] = infer_membership(*frames, members=MEMBERS, rows=ATTACK_ROWS, seed=seed)
     return Leakage(nearer=nearer, membership=membership)
+
+
+def _halves(frame: Frame, rng: np.random.Generator) -> tuple[Frame, Frame]:
+    one, other = np.array_split(rng.permutation(len(frame)), 2)
+    return frame.take(np.sort(one)), frame.take(np.sort(other))

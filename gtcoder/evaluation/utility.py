@@ -33,7 +33,11 @@ FEWEST_ROWS = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaperScores:
-    """How well models that were fitted on one table predict another's target."""
+    """How well models that were fitted on one table predict another's target.
+
+    Where the rows they are tested on have one class or one value only, F1, r² and AUC are NaN, not
+    measured: guessing that one would be perfect.
+    """
 
     task: Task
     by_model: Mapping[str, Mapping[str, float]]
@@ -127,18 +131,29 @@ def _classify(
     by_model = {}
     for name, model in models.items():
         guess = _guess(model, x, y, x_test)
-        by_model[name] = {
-            f"f1_{kind}": float(f1_score(y_test, guess, average=kind, zero_division=0))
-            for kind in ("macro", "weighted")
-        }
+        by_model[name] = {f"f1_{kind}": _f1(y_test, guess, kind) for kind in ("macro", "weighted")}
     boosted = _boosted_auc(x, y, x_test, y_test, seed)
     return PaperScores(
         task=Task.CLASSIFICATION, by_model=by_model, mean=_mean(by_model), boosted=boosted
     )
 
 
+def _same(y: np.ndarray) -> bool:
+    return bool((y == y[0]).all())
+
+
+def _f1(y: np.ndarray, guess: np.ndarray, average: str) -> float:
+    """The mean of 2·TP / (2·TP + FP + FN) over classes; NaN if there is one only."""
+    return np.nan if _same(y) else float(f1_score(y, guess, average=average, zero_division=0))
+
+
+def _r2(y: np.ndarray, guess: np.ndarray) -> float:
+    """1 - Σ(y - guess)² / Σ(y - mean of y)²; NaN if all y are the same."""
+    return np.nan if _same(y) else float(r2_score(y, guess))
+
+
 def _guess(model: Any, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:
-    if (y == y[0]).all():  # not every model fits a single class
+    if _same(y):  # not every model fits a single class
         return np.full(len(x_test), y[0])
     guess: np.ndarray = model.fit(x, y).predict(x_test)
     return guess
@@ -148,7 +163,9 @@ def _boosted_auc(
     x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, seed: int
 ) -> float:
     """One-against-rest AUC over the classes among the test rows; .5 for one that is not learned."""
-    if (y == y[0]).all() or (y_test == y_test[0]).all():
+    if _same(y_test):
+        return np.nan
+    if _same(y):
         return 0.5
     model = HistGradientBoostingClassifier(random_state=seed, early_stopping=False).fit(x, y)
     found = model.predict_proba(x_test)
@@ -168,8 +185,7 @@ def _regress(
         "gradient_boosting": GradientBoostingRegressor(random_state=seed),
     }
     by_model = {
-        name: {"r2": float(r2_score(y_test, model.fit(x, y).predict(x_test)))}
-        for name, model in models.items()
+        name: {"r2": _r2(y_test, model.fit(x, y).predict(x_test))} for name, model in models.items()
     }
     boosted = HistGradientBoostingRegressor(random_state=seed, early_stopping=False).fit(x, y)
     error = root_mean_squared_error(y_test, boosted.predict(x_test))

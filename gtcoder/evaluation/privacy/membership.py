@@ -27,6 +27,8 @@ class Membership:
     """What the attacks reached."""
 
     attacks: Mapping[str, Attack]
+    largest: Attack
+    """The larger figures of both, with their own intervals: what to report."""
     members: int
     """Training rows that were attacked."""
     others: int
@@ -36,7 +38,7 @@ class Membership:
 
     @property
     def strongest(self) -> str:
-        """The attack of the largest AUC, which is the one to report."""
+        """The attack of the largest AUC."""
         return max(self.attacks, key=lambda name: self.attacks[name].auc.value)
 
 
@@ -65,8 +67,10 @@ def infer_membership(
             for o, r in order
         ],
     }
+    rated = rate(sides, rng)
     return Membership(
-        attacks={name: rate(each, rng) for name, each in sides.items()},
+        attacks=rated.attacks,
+        largest=rated.largest,
         members=len(member_rows),
         others=len(held_out),
         synthetic=len(other),

@@ -100,20 +100,23 @@ PRIVACY = {
         "0.5",
         "Overfitting alarm, not privacy: the share of rows whose nearest training row is closer "
         "than their nearest held-out one, the tables' sizes taken into account. Above 0.5 the "
-        "generator leans on rows it has seen. A value of 0.5 does not show that single rows cannot "
+        "generator leans on rows it has seen, or held-out rows differ from training rows: see the "
+        "column of other training rows. A value of 0.5 does not show that single rows cannot "
         "be found again.",
     ),
     "membership_auc": Entry(
         "Membership inference, AUC",
         "0.5",
         "How well the stronger of two attacks tells training rows from held-out rows by looking at "
-        "the synthetic table: 0.5 is guessing. Taking the stronger one errs upwards. It speaks of "
-        "these two attacks only; others may find more.",
+        "the synthetic table: 0.5 is guessing. Being the larger of two, the figure errs upwards; "
+        "its interval is that of the larger. Held-out rows that differ from training rows raise it "
+        "too: the column of other training rows shows by how much. It speaks of these two attacks "
+        "only; others may find more.",
     ),
     "membership_tpr_at_1pct_fpr": Entry(
         "Training rows found at 1 % false alarms",
         "0.01",
-        "Share of training rows that attack names while it names 1 % of held-out rows wrongly: "
-        "0.01 is guessing.",
+        "Share of training rows that an attack names while it names 1 % of held-out rows wrongly, "
+        "the larger of both attacks': 0.01 is guessing.",
     ),
 }

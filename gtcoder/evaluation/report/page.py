@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gtcoder.evaluation.report import glossary
-from gtcoder.evaluation.report.markup import Child, Markup, element, short, style
+from gtcoder.evaluation.report.markup import Child, Markup, element, join, short, style
 from gtcoder.evaluation.report.picture import LARGEST_MAP, bars, column_picture, heat_map, scale
 from gtcoder.evaluation.report.style import STYLE
+from gtcoder.evaluation.report.verdict import columns_with_losses
 
 WORST_PAIRS = 12
 MOST_BARS = 15
+MOST_NAMED = 8
+"""Lost categories of a column that are named; report.json has more."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _HALVES = "margin-top:14px;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr))"
 _TABLES = ("synthetic", "held_out", "independent")
@@ -82,6 +85,8 @@ def _figure(
     entry: glossary.Entry, values: Mapping[str, float], ceiling: str = "held_out"
 ) -> tuple[Child, ...]:
     found, top, floor = values["synthetic"], values[ceiling], values["independent"]
+    if None in (found, top, floor):
+        return _cells(entry, ["not measured", "–", "–"])
     gain = (floor - top) if entry.falling else (top - floor)
     # no scale where independent columns are as good: for Shape always, by chance on few rows
     lies = scale(found, top, floor) if gain > 0.02 * (abs(top) + abs(floor)) else None
@@ -141,13 +146,46 @@ def _differences(report: Mapping[str, Any]) -> Markup:
             class_="grid",
             style=_HALVES,
         ),
+        _lost(report["by_column"]),
     )
+
+
+def _lost(columns: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Categories that the synthetic table never has, the columns with the most such rows first."""
+    lost = columns_with_losses(columns)
+    rows = [_loss(short(column["name"], 60), column["lost_categories"]) for column in lost]
+    if not rows:
+        return None
+    more = f" {MOST_BARS} of {len(lost)} columns are shown." if len(lost) > MOST_BARS else ""
+    return element(
+        "div",
+        element("h3", "Categories that were lost"),
+        _table(("", "synthetic", "held-out real", "real rows"), rows[:MOST_BARS], class_="wide"),
+        element(
+            "p",
+            "They never appear, though at least five rows were to have them by their share of the "
+            f"real rows. In brackets how many real rows do.{more}",
+            class_="soft",
+        ),
+        class_="card",
+        style="margin-top:14px",
+    )
+
+
+def _loss(name: str, lost: Mapping[str, Any]) -> tuple[Child, ...]:
+    counts = [f"{lost['count'][table]} of {lost['of'][table]}" for table in _TABLES[:2]]
+    shown = lost["most_frequent"][:MOST_NAMED]
+    named = ", ".join(f"{short(each['category'], 40)} ({each['real_rows']:,})" for each in shown)
+    rest = lost["count"]["synthetic"] - len(shown)
+    which = element("p", f"{named} and {rest} more" if rest else named, class_="soft")
+    return ([element("strong", name), which], *counts, f"{lost['real_rows']:,}")
 
 
 def _use(report: Mapping[str, Any]) -> Markup:
     utility = report["utility"]
     if utility is None:
         return _section("Use", element("p", "Not measured: name a column with --target."))
+    gone = utility["not_measured"]
     rows = [
         _figure(glossary.UTILITY[key], values, "real")
         for key, values in utility["measures"].items()
@@ -165,7 +203,10 @@ def _use(report: Mapping[str, Any]) -> Markup:
             element("summary", "Model by model"),
             _table(("", "on synthetic", "on real", "on independent"), models),
         ),
-        lead=f"Models trained on each table predict {utility['target']} in held-out real rows.",
+        lead=[
+            f"Models trained on each table predict {utility['target']} in held-out real rows.",
+            f" But {gone}, so that one guess is always right." if gone else None,
+        ],
     )
 
 
@@ -178,20 +219,17 @@ def _leaks(report: Mapping[str, Any]) -> Markup:
     rows = [_plain(entries["exact_copy_share"], privacy["exact_copy_share"], percent=True)]
     if privacy["membership"] is None:
         return _section(
-            "Leaks looked for", _table(_HEADS[:5], rows), lead=_capital(privacy["not_measured"])
+            "Leaks looked for", _table(_LEAK_HEADS, rows), lead=_capital(privacy["not_measured"])
         )
     rows.append(_plain(entries["nearer_to_training_share"], privacy["nearer_to_training_share"]))
     for measure in ("auc", "tpr"):
-        values = {
-            name: found["attacks"][found["strongest"]][measure]
-            for name, found in privacy["membership"].items()
-        }
+        values = {n: found["largest"][measure] for n, found in privacy["membership"].items()}
         key = "membership_auc" if measure == "auc" else "membership_tpr_at_1pct_fpr"
         rows.append(_interval(entries[key], values))
     made = privacy["membership"]["synthetic"]
     attacks = [
         (
-            name.replace("_", " ") + (" (reported above)" if name == made["strongest"] else ""),
+            name.replace("_", " ") + (" (the stronger)" if name == made["strongest"] else ""),
             _spread(attack["auc"]),
             _spread(attack["tpr"]),
         )
@@ -199,34 +237,44 @@ def _leaks(report: Mapping[str, Any]) -> Markup:
     ]
     return _section(
         "Leaks looked for",
-        _table(_HEADS[:5], rows),
+        _table(_LEAK_HEADS, rows),
         element("h3", "Both attacks", style="margin-top:16px"),
         _table(("", "AUC", "found at 1 % false alarms"), attacks),
         lead=f"{made['training_rows']:,} training rows and {made['held_out_rows']:,} held-out rows "
         f"were attacked through {made['synthetic_rows']:,} synthetic rows. Under “held-out real” "
-        "half of the held-out rows stand in for the synthetic table.",
+        "half of the held-out rows stand in for the synthetic table; under “other training” half "
+        "of the training rows do while the other half is attacked. That half knows no row that is "
+        "attacked: what is found through it is drift between training and held-out rows, and no "
+        "membership.",
     )
+
+
+_LEAK_HEADS = ("", "synthetic", "held-out real", "independent", "other training", "best")
 
 
 def _plain(
     entry: glossary.Entry, values: Mapping[str, float], *, percent: bool = False
 ) -> tuple[Child, ...]:
-    return _cells(entry, [_shown((1, 100)[percent] * values[n], percent) for n in _TABLES])
+    shown = [_shown((1, 100)[percent] * values[n], percent) for n in _TABLES]
+    drift = values.get("other_training")
+    return _cells(entry, [*shown, _shown(drift)])
 
 
 def _interval(entry: glossary.Entry, values: Mapping[str, Any]) -> tuple[Child, ...]:
-    return _cells(entry, [_spread(values[name]) for name in _TABLES])
+    return _cells(entry, [_spread(values[name]) for name in (*_TABLES, "other_training")])
 
 
-def _cells(entry: glossary.Entry, shown: list[str]) -> tuple[Child, ...]:
+def _cells(entry: glossary.Entry, shown: Sequence[str]) -> tuple[Child, ...]:
     title = (element("strong", entry.title), element("p", entry.text, class_="soft"))
     return (title, element("strong", shown[0]), *shown[1:], entry.best)
 
 
-def _spread(interval: Mapping[str, float] | None) -> str:
+def _spread(interval: Mapping[str, float] | None) -> Markup:
+    """A figure, and its interval below it: four of them fit beside one another."""
     if interval is None:
-        return "too few rows"
-    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
+        return join("too few rows")
+    ends = f"[{interval['low']:.3f}, {interval['high']:.3f}]"
+    return join([f"{interval['value']:.3f}", element("br"), element("small", ends, class_="soft")])
 
 
 def _columns(report: Mapping[str, Any]) -> Markup:

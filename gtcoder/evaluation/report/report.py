@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from gtcoder import __version__
 from gtcoder.evaluation.fidelity.shape import missing_shares
+from gtcoder.evaluation.frame import MISSING
 from gtcoder.evaluation.measures import (
     ATTACK_ROWS,
     DISTANCE_ROWS,
@@ -29,6 +30,8 @@ from gtcoder.evaluation.utility import PaperScores
 
 FORMAT_VERSION = 1
 DECIMALS = 6
+MOST_LOST = 20
+"""Lost categories that are named of a column, the most frequent first."""
 _NAMES = (SYNTHETIC, HELD_OUT, INDEPENDENT)
 
 
@@ -83,9 +86,8 @@ def build_report(
             for key, entry in group.items()
         },
     }
-    report["verdict"] = judge(report)
     plain: dict[str, Any] = _plain(report)
-    return plain
+    return plain | {"verdict": judge(plain)}
 
 
 def _fidelity(measured: Mapping[str, Fidelity]) -> dict[str, dict[str, float]]:
@@ -118,9 +120,11 @@ def _utility(scores: Mapping[str, PaperScores] | None, target: str | None) -> di
         for measure in one.mean
     }
     boosted = {name: scores[key].boosted for name, key in names.items()}
+    measured = all(math.isfinite(value) for value in one.mean.values())
     return {
         "target": target,
         "task": one.task.value,
+        "not_measured": None if measured else f"all held-out rows have the same {target}",
         "measures": {**measures, one.boosted_measure: boosted},
         "by_model": {
             model: {
@@ -150,6 +154,7 @@ def _privacy(copies: Mapping[str, float], leakage: Leakage | None) -> dict[str, 
 def _membership(found: Membership) -> dict[str, Any]:
     return {
         "strongest": found.strongest,
+        "largest": asdict(found.largest),
         "attacks": {name: asdict(attack) for name, attack in found.attacks.items()},
         "training_rows": found.members,
         "held_out_rows": found.others,
@@ -170,11 +175,29 @@ def _by_column(
             "type": str(schema.field(name).type),
             "shape_error_pct": {key: 100 * fidelity[key].shape[name] for key in _NAMES},
             "missing_share": {key: shares[name] for key, shares in missing.items()},
+            "lost_categories": _lost(fidelity, name),
             "detector_importance": fidelity[SYNTHETIC].detection.importance[name],
             "profile": profile(real, tables.synthetic, name, schema.field(name).type),
         }
         for name in order
     ]
+
+
+def _lost(fidelity: Mapping[str, Fidelity], name: str) -> dict[str, Any] | None:
+    """How many categories each table lost, of how many; and which the synthetic one did."""
+    if name not in fidelity[SYNTHETIC].lost:
+        return None
+    tables = {key: fidelity[key].lost[name] for key in (SYNTHETIC, HELD_OUT)}
+    rows = tables[SYNTHETIC].real_rows
+    return {
+        "count": {key: len(lost.real_rows) for key, lost in tables.items()},
+        "of": {key: lost.of for key, lost in tables.items()},
+        "real_rows": sum(rows.values()),
+        "most_frequent": [
+            {"category": MISSING if category is None else category, "real_rows": count}
+            for category, count in islice(rows.items(), MOST_LOST)
+        ],
+    }
 
 
 def _by_pair(tables: Tables, fidelity: Mapping[str, Fidelity]) -> list[dict[str, Any]]:

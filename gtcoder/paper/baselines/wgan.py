@@ -1,7 +1,7 @@
 """WGAN with a gradient penalty, as Xiao et al. (Computers in Biology and Medicine 2021) use it.
 
 Unconditional: noise in, a row out; one critic over all columns, five of its steps to one of the
-generator's (Gulrajani et al., NeurIPS 2017).
+generator's, each on fresh real rows (Gulrajani et al., NeurIPS 2017, Algorithm 1).
 """
 
 from dataclasses import dataclass
@@ -40,17 +40,24 @@ class WGAN(Baseline):
         self.critic_adam = adam(self.critic.parameters(), self.learning_rate)
 
     def step(self, batch: Tensor, share: float) -> None:
-        """The critic's steps on these rows, each against new fake ones, then the generator's."""
-        real = self.spans.vectors(*self.rows.take(batch))
+        """The critic's steps, each on real and fake rows of its own, then the generator's.
+
+        The real rows are drawn uniformly from all of them: of the batch only its size counts.
+        """
+        count = len(batch)
         for _ in range(self.critic_steps):
-            with torch.no_grad():
-                fake = self.draw(len(batch))
-            self.critic_adam.zero_grad(set_to_none=True)
-            self.critic.loss(real, fake).backward()
-            self.critic_adam.step()
+            rows = torch.randint(len(self.rows), (count,), device=batch.device)
+            self._step_critic(self.spans.vectors(*self.rows.take(rows)))
         self.generator_adam.zero_grad(set_to_none=True)
-        (-self.critic(self.draw(len(batch))).mean()).backward()
+        (-self.critic(self.draw(count)).mean()).backward()
         self.generator_adam.step()
+
+    def _step_critic(self, real: Tensor) -> None:
+        with torch.no_grad():
+            fake = self.draw(len(real))
+        self.critic_adam.zero_grad(set_to_none=True)
+        self.critic.loss(real, fake).backward()
+        self.critic_adam.step()
 
     def draw(self, count: int) -> Tensor:
         """Rows of fresh noise."""

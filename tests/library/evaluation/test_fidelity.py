@@ -5,9 +5,11 @@ import datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.metrics import normalized_mutual_info_score
 
 from gtcoder.evaluation.fidelity.detector import detect
 from gtcoder.evaluation.fidelity.information import normalised_information, weighted_error
+from gtcoder.evaluation.fidelity.lost import Lost, lost_categories
 from gtcoder.evaluation.fidelity.manifold import compare_manifolds
 from gtcoder.evaluation.fidelity.shape import kolmogorov_smirnov, missing_shares, shape_errors
 from gtcoder.evaluation.fidelity.trend import correlation_error, trend_errors
@@ -96,6 +98,19 @@ def test_the_trend_of_two_categories_is_the_joint_tables_distance():
     assert np.isnan(errors[0, 0])
 
 
+def test_categories_are_lost_only_if_enough_rows_were_to_have_them():
+    real = pa.table({"c": ["a"] * 60 + ["b"] * 20 + ["c"] * 16 + ["d"] * 4, "n": range(100)})
+    gone = real.set_column(0, "c", pa.array(["a"] * 99 + ["new"]))
+    few = gone.slice(0, 30)  # were to have b 6 times, c 4.8 times
+    frame, one, other = frames(real, gone, few)
+    assert lost_categories(frame, frame) == {"c": Lost({}, 3)}
+    assert lost_categories(frame, one) == {"c": Lost({"b": 20, "c": 16}, 3)}
+    assert lost_categories(frame, other) == {"c": Lost({"b": 20}, 2)}
+    empty = real.set_column(0, "c", pa.array(["a"] * 60 + ["b"] * 35 + [None] * 5))
+    frame, one = frames(empty, real)
+    assert lost_categories(frame, one) == {"c": Lost({None: 5}, 3)}
+
+
 def test_information_is_one_for_twins_and_nothing_for_strangers():
     twins = pa.table({"u": ["a", "a", "b", "b"], "v": ["x", "x", "y", "y"]})
     strangers = pa.table({"u": ["a", "a", "b", "b"], "v": ["x", "y", "x", "y"]})
@@ -105,6 +120,16 @@ def test_information_is_one_for_twins_and_nothing_for_strangers():
     quarter = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
     shared = np.log(2) + quarter - 1.5 * np.log(2)  # H(v) - H(v|u): 1/2 · log 2 of u = b
     assert found == pytest.approx([1, 0, 2 * shared / (np.log(2) + quarter)])
+
+
+def test_information_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    table = pa.table({"a": rng.integers(0, 5, 300), "b": rng.integers(0, 3, 300), "c": [1] * 300})
+    mixed = table.set_column(1, "b", pa.array(table["a"].to_numpy() // 2 + rng.integers(0, 2, 300)))
+    found = normalised_information(*frames(table, mixed))
+    a, b = mixed["a"].to_numpy(), mixed["b"].to_numpy()
+    assert found[0, 1] == pytest.approx(normalized_mutual_info_score(a, np.minimum(b, 3)))
+    assert found[0, 2] == 0
 
 
 def test_the_information_error_weighs_pairs_by_their_information():

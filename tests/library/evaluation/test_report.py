@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -95,7 +96,9 @@ def test_every_figure_has_its_ceiling_and_floor(fair):
     assert floor["shape_error_pct"] == 0
     utility = fair["utility"]["measures"]["f1_macro"]
     assert utility["independent"] < 0.65 < 0.95 < utility["synthetic"] <= utility["real"] + 0.02
-    assert set(fair["privacy"]["membership"]) == {"synthetic", "held_out", "independent"}
+    tables = {"synthetic", "held_out", "independent", "other_training"}
+    assert set(fair["privacy"]["membership"]) == tables
+    assert set(fair["privacy"]["nearer_to_training_share"]) == tables
 
 
 def test_the_training_table_as_synthetic_is_found_out(folder):
@@ -114,6 +117,41 @@ def test_the_training_table_as_synthetic_is_found_out(folder):
     assert report["utility"] is None
 
 
+@pytest.fixture(scope="module")
+def later(folder):
+    """Held-out rows of a shifted distribution."""
+    rows = make_rows(600, 1)
+    moved = rows.set_column(1, "size", pa.array(rows["size"].to_numpy() + 1.5))
+    pq.write_table(moved, folder / "later.parquet")
+    return str(folder / "later.parquet")
+
+
+def test_drift_is_not_taken_for_membership(folder, later, fair):
+    report = run(folder / "train.parquet", folder / "fresh.parquet", holdout=later)
+    membership = report["privacy"]["membership"]
+    found, drift = (membership[n]["largest"]["auc"] for n in ("synthetic", "other_training"))
+    assert found["low"] > 0.6  # though no training row is in the synthetic table
+    assert drift["value"] == pytest.approx(found["value"], abs=0.05)
+    assert membership["held_out"]["largest"]["auc"]["low"] < 0.5
+    assert report["privacy"]["nearer_to_training_share"]["other_training"] > 0.6
+    likeness, _, leaks = report["verdict"]
+    assert leaks["headline"] == "Attacks see drift of the held-out rows, and perhaps no membership"
+    assert "told apart by themselves" in leaks["text"]
+    assert "they are no ceiling" in likeness["text"]
+    shown = " ".join(Page(render(report)).words)
+    assert f"{drift['value']:.3f} [{drift['low']:.3f}, {drift['high']:.3f}]" in shown
+    drift = fair["privacy"]["membership"]["other_training"]["largest"]["auc"]
+    assert drift["low"] < 0.5
+    assert "drift" not in json.dumps(fair["verdict"])
+
+
+def test_drift_does_not_hide_that_training_rows_were_copied(folder, later):
+    train = folder / "train.parquet"
+    leaks = run(train, train, holdout=later)["verdict"][2]
+    assert leaks["headline"] == "Training rows can be recognised"
+    assert "told apart by themselves" in leaks["text"]
+
+
 def test_the_report_is_plain_json_and_the_same_every_time(folder, split):
     assert json.loads(json.dumps(split, allow_nan=False)) == split
     again = run(folder / "train.parquet", folder / "fresh.parquet", target="large")
@@ -130,6 +168,65 @@ def test_without_held_out_rows_it_says_what_it_did(split):
     assert "split off the real table" in report["verdict"][1]["text"]
     assert "may have seen all of them" in render(report)
     assert all("only 120 held-out rows" in each["text"] for each in report["verdict"])
+
+
+def test_one_class_to_test_on_is_said_to_measure_nothing(folder):
+    test = make_rows(600, 1)
+    pq.write_table(test.filter(pc.field("large") == "no"), folder / "no.parquet")
+    train, fresh = folder / "train.parquet", folder / "fresh.parquet"
+    report = run(train, fresh, holdout=str(folder / "no.parquet"), target="large")
+    for measure in ("f1_macro", "f1_weighted", "auc"):
+        figures = report["utility"]["measures"][measure]
+        assert figures == dict.fromkeys(("synthetic", "real", "independent"))
+    use = report["verdict"][1]
+    assert use["headline"] == "Not measured"
+    assert "but all held-out rows have the same large" in use["text"]
+    page = render(report)
+    assert page.count("not measured") == 3
+    assert "all held-out rows have the same large" in page
+
+
+def test_categories_that_were_lost_are_listed(folder):
+    fresh = make_rows(600, 2)
+    pq.write_table(fresh.filter(pc.field("kind") != "c"), folder / "lost.parquet")
+    report = run(folder / "train.parquet", folder / "lost.parquet", target="kind")
+    lost = {column["name"]: column["lost_categories"] for column in report["by_column"]}
+    assert lost["size"] is None
+    assert lost["large"]["count"] == {"synthetic": 0, "held_out": 0}
+    rows = lost["kind"]["real_rows"]
+    assert 30 < rows < 70
+    assert lost["kind"] == {
+        "count": {"synthetic": 1, "held_out": 0},
+        "of": {"synthetic": 3, "held_out": 3},
+        "real_rows": rows,
+        "most_frequent": [{"category": "c", "real_rows": rows}],
+    }
+    likeness, use, _ = (each["text"] for each in report["verdict"])
+    assert "never appear, though enough real rows have them: 1 of kind." in likeness
+    assert "Classes that no synthetic row has: c." in use
+    assert f"c ({rows})" in render(report)
+
+
+def test_many_lost_categories_are_bounded(folder):
+    names = np.array([f"{EVIL}{at}" for at in range(60)])
+    many = {f"{EVIL}{column}": np.repeat(names, 6) for column in range(20)}
+    pq.write_table(pa.table(many), folder / "many.parquet")
+    few = {name: np.repeat(names[:2], 180) for name in many}
+    pq.write_table(pa.table(few), folder / "few.parquet")
+    report = run(folder / "many.parquet", folder / "few.parquet", schema=categories(many))
+    for column in report["by_column"]:
+        assert column["lost_categories"]["count"]["synthetic"] > 30
+        assert len(column["lost_categories"]["most_frequent"]) == 20
+    assert "some of 17 more columns" in report["verdict"][0]["text"]
+    text = render(report)
+    page = Page(text)
+    assert not page.elements & {"script", "img"}
+    assert "15 of 20 columns are shown" in text
+    assert any(words.endswith("more") and EVIL[:20] in words for words in page.words)
+
+
+def categories(names):
+    return {"columns": {name: {"kind": "categorical"} for name in names}}
 
 
 class Page(html.parser.HTMLParser):
@@ -190,11 +287,8 @@ def test_headlines_follow_the_figures(fair):
     assert headlines(**lucky)[0] == "Small differences from real rows"
     f1 = "utility__measures__f1_macro__synthetic"
     assert headlines(**{f1: 0.5})[1] == "Models learn little"
-    attacks = {
-        name: {"auc": {"value": 0.6, "low": 0.58, "high": 0.62}, "tpr": None}
-        for name in ("density_ratio", "classifier")
-    }
-    found = headlines(privacy__membership__synthetic__attacks=attacks)[2]
+    largest = {"auc": {"value": 0.6, "low": 0.58, "high": 0.62}, "tpr": None}
+    found = headlines(privacy__membership__synthetic__largest=largest)[2]
     assert found == "An attack finds training rows better than by guessing"
 
 

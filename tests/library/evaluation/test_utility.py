@@ -91,6 +91,18 @@ def test_a_class_that_is_never_produced_is_a_low_score(real, test_rows):
     assert 0.4 < some.mean["f1_macro"] < 0.7  # two of three classes are right
 
 
+def test_one_class_to_test_on_measures_nothing(real, test_rows):
+    """A table that always says yes would reach an F1 of 1."""
+    label = pa.array(["yes"] * len(test_rows)).dictionary_encode()
+    scores = paper_scores(real, test_rows.set_column(2, "label", label), "label", seed=0)
+    found = [*scores.mean.values(), *scores.by_model["ada_boost"].values(), scores.boosted]
+    assert np.isnan(found).all()
+    flat = test_rows.set_column(3, "weight", pa.array([20.0] * len(test_rows)))
+    scores = paper_scores(real, flat, "weight", seed=0)
+    assert np.isnan(scores.mean["r2"])
+    assert scores.boosted > 0  # an error is one, whatever the values are
+
+
 def test_what_the_real_table_never_had_does_no_harm(real, test_rows):
     odd = real.set_column(0, "colour", pa.array(["mauve", None] * 300))
     odd = odd.set_column(1, "size", pa.array([np.nan, np.inf, None, 1e300] * 150))

@@ -1,11 +1,14 @@
 """Every baseline on a table whose answer is known: three modes, and a known table of pairs."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from gtcoder.errors import ConfigError, GTCoderError
+from gtcoder.paper.baselines.adversary import Critic
 from gtcoder.paper.baselines.bi_discriminator import BiDiscriminatorGAN
 from gtcoder.paper.baselines.ctgan import CTGAN
 from gtcoder.paper.baselines.gmvae import GMVAE
@@ -96,6 +99,21 @@ def test_tables_of_one_kind():
             fake = METHODS[name](epochs=1).fit(table[columns]).sample(40)
             assert list(fake.columns) == columns
             assert len(fake) == 40
+
+
+def test_every_step_of_wgans_critic_sees_other_real_rows(monkeypatch):
+    seen = []
+    loss = Critic.loss
+
+    def watched(critic, real, fake):
+        seen.append(real)
+        return loss(critic, real, fake)
+
+    monkeypatch.setattr(Critic, "loss", watched)
+    WGAN(**{**SMALL, "epochs": 1}, critic_steps=3).fit(known(400))
+    assert len(seen) == 2 * 3  # 400 rows are two batches
+    assert all(len(real) == 200 for real in seen)
+    assert not any(torch.equal(a, b) for a, b in combinations(seen, 2))
 
 
 def test_identity():
