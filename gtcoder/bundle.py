@@ -101,12 +101,23 @@ class Bundle:
         )
 
     def model(self) -> GTCoder:
-        """The network with its mixture, ready to draw from."""
+        """The network with its mixture, ready to draw from.
+
+        Raises:
+            BundleError: its tensors do not fit: columns of 256 values and a missing one were once
+                drawn in two steps.
+        """
         model = GTCoder(self.codec.layout, self.config.model)
         latent = dict(self.latent_state)
         model.mixture.resize(latent["weights"], latent["means"], latent["cholesky"])
         state = dict(self.model_state) | {_LATENT + name: value for name, value in latent.items()}
-        model.load_state_dict(state)
+        try:
+            model.load_state_dict(state)
+        except RuntimeError as error:
+            raise BundleError(
+                f"the bundle's network has another shape than gtcoder {__version__} gives it; use "
+                "the gtcoder that wrote it, or train it again"
+            ) from error
         model.mixture.refresh()
         return model.eval()
 
@@ -209,16 +220,16 @@ def _read_index(uri: Uri) -> dict[str, Any]:
         raise BundleError(f"no bundle: {error}") from error
     try:
         index = json.loads(raw)
-        version, files = index["format_version"], index["files"]
-    except (ValueError, KeyError, TypeError) as error:
+        version = index["format_version"]  # before all else: other formats have other keys
+        if version != FORMAT_VERSION:
+            raise BundleError(_foreign(uri, version, index.get("library_version")))
+        files = index["files"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, BundleError):
+            raise
         raise BundleError(
             f"{join(uri, INDEX)} is damaged or not of a bundle; copy the bundle again"
         ) from error
-    if version != FORMAT_VERSION:
-        raise BundleError(
-            f"{uri} has bundle format {version!r}; gtcoder {__version__} reads "
-            f"{FORMAT_VERSION} only; use the gtcoder that wrote it, or train it again"
-        )
     if set(files) != set(FILES) or index.get("checksum") != _of_all(files):
         raise BundleError(
             f"{join(uri, INDEX)} has been altered: its checksum does not match; copy the bundle "
@@ -226,6 +237,17 @@ def _read_index(uri: Uri) -> dict[str, Any]:
         )
     checked: dict[str, Any] = index
     return checked
+
+
+def _foreign(uri: Uri, version: Any, library: Any) -> str:
+    """What to say of a bundle of another format: a newer one wants a newer gtcoder."""
+    by = f", written by gtcoder {library}," if library else ""
+    newer = isinstance(version, int) and version > FORMAT_VERSION
+    cure = "install that gtcoder or a later one" if newer else "train it again"
+    return (
+        f"{uri} has bundle format {version!r}{by} and gtcoder {__version__} reads "
+        f"{FORMAT_VERSION} only; {cure}"
+    )
 
 
 def _verified(uri: Uri, name: str, checksum: str) -> bytes:

@@ -1,5 +1,6 @@
 """A bundle is whole, untouched and of a known format, or it is an error that says which file."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -122,7 +123,10 @@ def altered(folder, what):
         ("one byte", r"b/model\.safetensors has been altered or damaged"),
         ("a file less", r"the bundle is incomplete: .*codec\.json: no such file or folder"),
         ("no index", r"b is not a bundle: it has no bundle\.json; name a folder"),
-        ("format", r"b has bundle format 2; gtcoder .* reads 1 only"),
+        (
+            "format",
+            r"b has bundle format 2, written by gtcoder .*; install that gtcoder",
+        ),
         ("other checksum", r"b/bundle\.json has been altered"),
         ("no JSON", r"b/bundle\.json is damaged or not of a bundle; copy the bundle again$"),
         ("other JSON", r"b/bundle\.json is damaged or not of a bundle; copy the bundle again$"),
@@ -145,3 +149,19 @@ def test_a_bundle_that_another_version_wrote_says_so(bundle, tmp_path):
     Bundle(**{**fields, "config": changed, "checksum": ""}).save(tmp_path / "b", overwrite=True)
     with pytest.raises(BundleError, match=r"was written by gtcoder .* unknown or missing depth"):
         Bundle.load(tmp_path / "b")
+
+
+@pytest.mark.parametrize("version", [0, 2, 17, "2.1"])
+def test_a_bundle_of_another_format_says_so_whatever_else_it_holds(tmp_path, version):
+    index = {"format_version": version, "library_version": "9.9", "parts": {"model": "abc"}}
+    (tmp_path / "bundle.json").write_text(json.dumps(index))
+    newer = isinstance(version, int) and version > 1
+    cure = "install that gtcoder or a later one" if newer else "train it again"
+    with pytest.raises(BundleError, match=f"format {version!r}, written by gtcoder 9.9, .*{cure}"):
+        Bundle.load(tmp_path)
+
+
+def test_a_network_of_another_shape_is_one_line(bundle):
+    state = dict(bundle.model_state) | {"decoder.bias": torch.zeros(3)}
+    with pytest.raises(BundleError, match=r"has another shape .*; use the gtcoder that wrote"):
+        dataclasses.replace(bundle, model_state=state).model()
