@@ -39,7 +39,7 @@ class Synthesizer:
         *,
         preset: str = "default",
         schema: Mapping[str, Any] | None = None,
-        exclude: Iterable[str] = (),
+        exclude: Iterable[str | int] = (),
         epochs: int | None = None,
         max_time_s: float | None = None,
         validation_fraction: float | None = None,
@@ -55,7 +55,7 @@ class Synthesizer:
             preset: "default" or "paper".
             schema: kinds that override the inferred ones, `{"columns": {"zip": {"kind":
                 "categorical"}}}`.
-            exclude: columns to leave out.
+            exclude: columns to leave out; names that are no text are taken as text.
             epochs: passes over the rows; by rule from the table when not given.
             max_time_s: seconds after which training ends.
             validation_fraction: share of rows held out to decide when to stop; by rule when not
@@ -80,8 +80,8 @@ class Synthesizer:
         if seed < 0:
             raise ConfigError(f"seed must not be negative, but is {seed}")
         self._preset = Preset(preset)
-        self._override = schema
-        self._exclude = list(exclude)
+        self._override = _with_text_names(schema)
+        self._exclude = [str(name) for name in exclude]
         self._epochs = epochs
         self._validation_fraction = validation_fraction
         self._options = RunOptions(seed=seed, device=device_named(device), max_time_s=max_time_s)
@@ -199,3 +199,10 @@ class Synthesizer:
         synthesizer = cls(preset=str(bundle.config.preset))
         synthesizer._bundle = bundle
         return synthesizer
+
+
+def _with_text_names(schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Overriding kinds with the names of columns as text, as `to_arrow` has them."""
+    if not schema or not isinstance(schema.get("columns"), Mapping):
+        return schema
+    return {**schema, "columns": {str(name): kind for name, kind in schema["columns"].items()}}

@@ -17,6 +17,7 @@ from ray_jobs.cli import cluster as cli_cluster
 from ray_jobs.cli.options import (
     PASSED_ON,
     Address,
+    Csv,
     Quiet,
     Workers,
     count_of,
@@ -48,6 +49,7 @@ def train(
     exclude: Annotated[
         list[str] | None, typer.Option(help="A column to leave out; repeatable.")
     ] = None,
+    csv: Csv = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
     max_time: Annotated[
         str | None, typer.Option(help="End the training after so long: 90s, 5m, 2h.")
@@ -74,6 +76,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Learn a table and write a bundle."""
+    from gtcoder.table.delimited.csv_format import CsvFormat
     from ray_jobs.train import TrainRequest, run_training
 
     request = TrainRequest(
@@ -82,6 +85,7 @@ def train(
         preset=preset,
         schema=_read_schema(schema),
         exclude=tuple(exclude or ()),
+        csv=CsvFormat.of(csv),
         epochs=epochs,
         max_time_s=duration_s(max_time) if max_time else None,
         num_workers=num_workers,
@@ -173,6 +177,7 @@ def evaluate_table(
     exclude: Annotated[
         list[str] | None, typer.Option(help="A column not to compare; repeatable.")
     ] = None,
+    csv: Csv = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a report that is there.")
     ] = False,
@@ -180,6 +185,7 @@ def evaluate_table(
 ) -> None:
     """Measure a synthetic table against the real one: likeness, use, leaks."""
     from gtcoder.evaluation.evaluate import Request
+    from gtcoder.table.delimited.csv_format import CsvFormat
     from ray_jobs.evaluate import run_evaluation
 
     request = Request(
@@ -191,6 +197,7 @@ def evaluate_table(
         seed=seed,
         schema=_read_schema(schema),
         exclude=tuple(exclude or ()),
+        csv=CsvFormat.of(csv),
     )
     run_evaluation(request, out, Reporter(quiet=quiet), overwrite=overwrite)
 

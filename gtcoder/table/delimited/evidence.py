@@ -11,7 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gtcoder.table.delimited.csv_format import CsvFormat
-from gtcoder.table.delimited.readings import FAMILIES, NULL_WORDS, Reading, is_code, parsed
+from gtcoder.table.delimited.readings import (
+    FAMILIES,
+    NO_VALUES,
+    NULL_WORDS,
+    Reading,
+    is_code,
+    parsed,
+)
 
 _LOOKED_AT = 200
 """Values of the first batch that decide which families are tried."""
@@ -107,11 +114,13 @@ class Evidence:
 
 def _first_values(texts: pa.Array, nulls: pa.Array) -> list[str]:
     """Some of the values that are no null words."""
-    values = texts.drop_null().slice(0, 50 * _LOOKED_AT)
-    trimmed = pc.utf8_trim_whitespace(values)
-    words = pc.or_(pc.is_in(trimmed, value_set=_NULLS), pc.is_in(trimmed, value_set=nulls))
-    kept = trimmed.filter(pc.invert(words)).slice(0, _LOOKED_AT).to_pylist()
-    return [value for value in kept if not value.startswith(("0000-00-00", "00.00.0000"))]
+    for values in (texts.slice(0, 50 * _LOOKED_AT), texts):
+        trimmed = pc.utf8_trim_whitespace(values.drop_null())
+        words = pc.or_(pc.is_in(trimmed, value_set=NO_VALUES), pc.is_in(trimmed, value_set=nulls))
+        kept = trimmed.filter(pc.invert(words)).slice(0, _LOOKED_AT).to_pylist()
+        if kept:
+            return kept
+    return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def parsed(reading: Reading, texts: pa.Array, nulls: pa.Array | None = None) -> 
     try:
         return family.parse(texts, reading.type)
     except pa.ArrowInvalid:
-        words = _DATE_NULLS if family.order else _NULLS
+        words = NO_VALUES if family.order else _NULLS
         return family.parse(blanked(pc.utf8_trim_whitespace(texts), words), reading.type)
 
 
@@ -87,7 +87,8 @@ def blanked(texts: pa.Array, words: pa.Array) -> pa.Array:
 
 
 _NULLS = pa.array(NULL_WORDS)
-_DATE_NULLS = pa.array([*NULL_WORDS, *_NO_DATE])
+NO_VALUES = pa.array([*NULL_WORDS, *_NO_DATE])
+"""What is no value where dates may stand."""
 
 
 def is_code(values: pa.Array) -> bool:
