@@ -307,3 +307,31 @@ def test_the_package_offers_the_synthesizer_and_no_more():
     assert gtcoder.Synthesizer is Synthesizer
     with pytest.raises(AttributeError, match="Synthesiser"):
         _ = gtcoder.Synthesiser
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[0, 1, 2], [2019, 2020, 2021], [1.5, 2.5, 3.5], [True, "b", None]],
+    ids=str,
+)
+def test_names_that_are_no_text(names):
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.integers(0, 4, (200, 3)).astype(float))
+    wide.columns = pd.Index(names, dtype=object)
+    kinds = {"columns": {names[1]: {"kind": "categorical"}}}
+    fitted = Synthesizer(epochs=1, exclude=[names[0]], schema=kinds).fit(wide)
+    assert fitted.schema.names == [str(name) for name in names[1:]]
+    assert fitted.schema[str(names[1])].kind == "categorical"
+    assert kinds == {"columns": {names[1]: {"kind": "categorical"}}}
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["x", "", ""], ["ü", "b", "ü"]], ids=str)
+@pytest.mark.parametrize("kind", [pa.float64(), pa.string(), pa.timestamp("us")], ids=str)
+def test_twin_names_are_one_line(names, kind):
+    twins = pa.Table.from_arrays([pa.nulls(60, kind) for _ in names], names=names)
+    twin = next(name for name in names if names.count(name) > 1)
+    for table in (twins, twins.to_pandas()):
+        with pytest.raises(TableError, match=f"column '{twin}' is there twice; rename or drop"):
+            Synthesizer(epochs=1).fit(table)
+    with pytest.raises(TableError, match="is there twice"):
+        Synthesizer(epochs=1).fit(pd.DataFrame([[1, 2]] * 60, columns=[1, "1"]))

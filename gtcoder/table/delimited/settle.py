@@ -64,11 +64,11 @@ def settle(uri: str, surveys: Sequence[Survey], said: CsvFormat) -> Settled:
         )
     everything = [evidence for survey in surveys for evidence in survey.columns.values()]
     known = conventions(everything, said)
-    read = [_readings(survey, known, said) for survey in surveys]
-    text = _text_anywhere(surveys, [readings for readings, _ in read])
     empty_is_text = any(s.layout.quoted_words for s in surveys) or (
         any(e.missing for e in everything) and any(e.empty for e in everything)
     )
+    read = [_readings(survey, known, said, empty_is_text) for survey in surveys]
+    text = _text_anywhere(surveys, [readings for readings, _ in read])
     plans = tuple(
         Plan(
             survey.layout,
@@ -84,13 +84,13 @@ def settle(uri: str, surveys: Sequence[Survey], said: CsvFormat) -> Settled:
 
 
 def _readings(
-    survey: Survey, known: Conventions, said: CsvFormat
+    survey: Survey, known: Conventions, said: CsvFormat, empty_is_text: bool
 ) -> tuple[dict[str, Reading | None], dict[str, str]]:
     readings: dict[str, Reading | None] = {}
     notes: dict[str, str] = {}
     for name, evidence in survey.columns.items():
-        if evidence.alive is None and name not in said.text:
-            readings[name] = NOTHING
+        if evidence.alive is None:
+            readings[name] = None if evidence.empty and empty_is_text else NOTHING
             continue
         readings[name], notes[name] = reading_of(evidence, known, said, survey.layout.sep)
     return readings, notes
