@@ -77,8 +77,11 @@ class Evidence:
         if name == "ymd" and "iso" in self.alive:
             return  # what is ISO is of this order too
         for level in range(self.alive[name], len(family.types)):
+            reading = Reading(name, family.types[level])
             try:
-                values = parsed(Reading(name, family.types[level]), texts, nulls)
+                if level or name != "plain":  # most that fail do so soon
+                    parsed(reading, texts.slice(0, 5 * _LOOKED_AT), nulls)
+                values = parsed(reading, texts, nulls)
             except pa.ArrowInvalid:
                 if name == "plain" and level == 0:
                     self.whole = False

@@ -20,6 +20,8 @@ NULL_WORDS = (
 """What is no number and no date, and so means that there is none."""
 _NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
 """MySQL's and SAP's dates that are none."""
+_SAMPLE = 1000
+"""Values that tell whether many are equal."""
 _MONTHS = pa.array(
     ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 )
@@ -77,7 +79,10 @@ def parsed(reading: Reading, texts: pa.Array, nulls: pa.Array | None = None) -> 
         return family.parse(texts, reading.type)
     except pa.ArrowInvalid:
         words = NO_VALUES if family.order else _NULLS
-        return family.parse(blanked(pc.utf8_trim_whitespace(texts), words), reading.type)
+        bare = blanked(pc.utf8_trim_whitespace(texts), words)
+        if bare.null_count == texts.null_count and bare.equals(texts):
+            raise
+        return family.parse(bare, reading.type)
 
 
 def blanked(texts: pa.Array, words: pa.Array) -> pa.Array:
@@ -110,9 +115,12 @@ def _some(values: pa.Array, pattern: str) -> bool:
 def _distinct(
     parse: Callable[[pa.Array, pa.DataType], pa.Array],
 ) -> Callable[[pa.Array, pa.DataType], pa.Array]:
-    """The same, by a pass over the distinct values: patterns are slow."""
+    """The same, by a pass over the distinct values where few are: patterns are slow."""
 
     def by_distinct(texts: pa.Array, kind: pa.DataType) -> pa.Array:
+        head = texts.slice(0, _SAMPLE)
+        if 2 * pc.count_distinct(head).as_py() > len(head):
+            return parse(texts, kind)
         coded = texts.dictionary_encode()
         return parse(coded.dictionary, kind).take(coded.indices)
 
@@ -161,10 +169,13 @@ def _shape(decimal: str, thousands: str) -> str:
     return rf"[+-]?{whole}(?:{d}\d+)?(?:[eE][+-]?\d+)?-?"
 
 
-def _written_date(pattern: str) -> Callable[[pa.Array, pa.DataType], pa.Array]:
+def _written_date(order: str, pattern: str) -> Callable[[pa.Array, pa.DataType], pa.Array]:
     """Dates whose parts have names in the pattern."""
 
     def parse(texts: pa.Array, kind: pa.DataType) -> pa.Array:
+        padded = _padded_date(texts, kind, order) if order in ("dmy", "mdy") else None
+        if padded is not None:
+            return padded
         parts = pc.extract_regex(texts, pattern)
         if parts.null_count > texts.null_count:
             raise pa.ArrowInvalid("no date of this order")
@@ -189,6 +200,30 @@ def _written_date(pattern: str) -> Callable[[pa.Array, pa.DataType], pa.Array]:
         return pc.binary_join_element_wise(dates, clock, "").cast(kind)
 
     return _distinct(parse)
+
+
+def _padded_date(texts: pa.Array, kind: pa.DataType, order: str) -> pa.Array | None:
+    """Dates whose parts all have their places, `31.12.2024 23:59`, by the places; else nothing."""
+    lengths = pc.min_max(pc.binary_length(texts))
+    allowed = (10,) if pa.types.is_date(kind) else (10, 16, 19)
+    if lengths["min"] != lengths["max"] or lengths["min"].as_py() not in allowed:
+        return None
+    one, two, year = (pc.utf8_slice_codeunits(texts, a, b) for a, b in ((0, 2), (3, 5), (6, 10)))
+    marks = (pc.utf8_slice_codeunits(texts, at, at + 1) for at in (2, 5))
+    if not all(pc.all(pc.is_in(mark, value_set=_MARKS)).as_py() for mark in marks):
+        return None
+    day, month = (one, two) if order == "dmy" else (two, one)
+    dates = pc.binary_join_element_wise(year, month, day, "-")
+    try:
+        if pa.types.is_date(kind) or lengths["max"].as_py() == 10:
+            return dates.cast(kind)
+        clock = pc.utf8_slice_codeunits(texts, 10)
+        return pc.binary_join_element_wise(dates, clock, "").cast(kind)
+    except pa.ArrowInvalid:
+        return None
+
+
+_MARKS = pa.array([".", "/", "-", None])
 
 
 def _clock(parts: pa.Array) -> pa.Array:
@@ -256,7 +291,7 @@ def _dates() -> list[Family]:
             name,
             (pa.date32(), *_MOMENTS),
             re.compile(pattern),
-            _written_date(f"^{pattern}$"),
+            _written_date(name, f"^{pattern}$"),
             order=name,
         )
         for name, pattern in ordered.items()
