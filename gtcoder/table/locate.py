@@ -46,13 +46,12 @@ def locate(
         looked = list(pool.map(lambda file: _look_or_error(file.path, form, said), files))
     bad = {f.path: r for f, r in zip(files, looked, strict=True) if isinstance(r, TableError)}
     good = [(f, r) for f, r in zip(files, looked, strict=True) if not isinstance(r, TableError)]
-    settled = None
     if form is Format.CSV:
         good = _with_columns(good, bad)
     if bad and not (skip_bad_files and good):
         raise next(iter(bad.values()))
-    if form is Format.CSV:
-        settled = settle(str(uri), [r for _, r in good if isinstance(r, Survey)], said or _GUESS)
+    surveys = [found for _, found in good if isinstance(found, Survey)]
+    settled = settle(str(uri), surveys, said or _GUESS) if surveys else None
     footers = _footers(good, settled.plans if settled else ())
     unread = disagreeing([(f.path, footer.schema) for f, footer in footers], exclude)
     schemas = {file.path: without(footer.schema, unread) for file, footer in footers}

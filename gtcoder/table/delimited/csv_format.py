@@ -52,6 +52,8 @@ class CsvFormat:
     """Lines that begin with it are not read; empty if there are none."""
     skip: int | None = None
     """Lines before the header that are not read."""
+    names: tuple[str, ...] = ()
+    """Of the columns, if the files have no header."""
 
     def __post_init__(self) -> None:
         for name, least in (("sep", 1), ("quote", 0), ("escape", 0), ("thousands", 0)):
@@ -105,15 +107,15 @@ class CsvFormat:
         return " ".join(f"{n}={_written(v)}" for n, v in told if v is not None and v != ())
 
 
-_NAMES = tuple(field.name for field in fields(CsvFormat))
-_SETTING = re.compile(rf"(?:^|[,\s])\s*({'|'.join(_NAMES)})=")
+_SETTINGS = tuple(field.name for field in fields(CsvFormat))
+_SETTING = re.compile(rf"(?:^|[,\s])\s*({'|'.join(_SETTINGS)})=")
 _UNKNOWN = re.compile(r"[,\s](\w+)=")
 
 
 def _settings(text: str) -> dict[str, str]:
     found = list(_SETTING.finditer(text))
     if not found or text[: found[0].start()].strip():
-        raise ConfigError(f"--csv {text!r}: expected {', '.join(_NAMES)}; e.g. {EXAMPLE}")
+        raise ConfigError(f"--csv {text!r}: expected {', '.join(_SETTINGS)}; e.g. {EXAMPLE}")
     settings = {}
     for at, match in enumerate(found):
         end = found[at + 1].start() if at + 1 < len(found) else len(text)
@@ -123,23 +125,21 @@ def _settings(text: str) -> dict[str, str]:
         settings[match[1]] = bare if bare else text[end : end + 1].strip()
         unknown = _UNKNOWN.search(value)
         if unknown:
-            raise ConfigError(
-                f"--csv: no setting {unknown[1]!r}; there are {', '.join(_NAMES)}; e.g. {EXAMPLE}"
-            )
+            raise ConfigError(f"--csv: no setting {unknown[1]!r}; there are {', '.join(_SETTINGS)}")
         if not settings[match[1]]:
             raise ConfigError(f"--csv {match[1]}=: expected a value; none if there is none")
     return settings
 
 
 def _value(name: str, value: Any) -> Any:
-    if name not in _NAMES:
-        raise ConfigError(f"--csv: no setting {name!r}; there are {', '.join(_NAMES)}")
+    if name not in _SETTINGS:
+        raise ConfigError(f"--csv: no setting {name!r}; there are {', '.join(_SETTINGS)}")
     if name == "skip":
         try:
             return int(value)
         except ValueError as error:
             raise ConfigError(f"--csv skip={value}: expected a number of lines") from error
-    if name in ("null", "text"):
+    if name in ("null", "text", "names"):
         return tuple(value.split("|")) if isinstance(value, str) else tuple(map(str, value))
     if name in ("encoding", "dates"):
         return value.lower()

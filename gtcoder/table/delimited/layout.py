@@ -75,9 +75,11 @@ def layout_of(path: str, head: bytes, said: CsvFormat, *, whole: bool) -> Layout
     quote = said.quote if said.quote is not None else _quote(body)
     sep = said.sep or sep or _separator(body, quote, escape, whole)
     records = list(_records(body, sep, quote, escape, whole))
-    header = records[0] if records else []
+    header, rows = (records[0], records[1:]) if records else ([], [])
     span = _span(body, sep, quote, escape)
-    names = _names(header, records[1:])
+    if said.names and records:
+        header, rows, span = list(said.names), records, 0
+    names = _names(header, rows)
     twin = next((name for name in names if names.count(name) > 1), None)
     if twin is not None:
         raise TableError(f"{path} has two columns named {twin!r}; rename one")
@@ -90,7 +92,7 @@ def layout_of(path: str, head: bytes, said: CsvFormat, *, whole: bool) -> Layout
         lines=_line_count(preamble + body[:span]),
         characters=len(preamble) + span,
         names=tuple(names),
-        rowless=whole and not body[span:].strip(),
+        rowless=whole and not body[span:].strip("\r\n"),
         quoted_words=bool(quote) and _quoted_words(body[span:], sep, quote),
     )
 

@@ -15,7 +15,18 @@ ALWAYS_NULL = ("", r"\N", "#N/A", "#N/A N/A", "<NA>", "__HIVE_DEFAULT_PARTITION_
 NULL_WORDS = (
     *ALWAYS_NULL,
     *("NA", "N/A", "n/a", "na", "NULL", "null", "NaN", "nan", "-NaN", "-nan", "None", "none"),
-    *("#NA", "1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND", "#NULL!", "#VALUE!", "#DIV/0!"),
+    *(
+        "#NA",
+        "1.#QNAN",
+        "-1.#QNAN",
+        "1.#IND",
+        "-1.#IND",
+        "#NULL!",
+        "#VALUE!",
+        "#DIV/0!",
+        "#REF!",
+        "#NUM!",
+    ),
 )
 """What is no number and no date, and so means that there is none."""
 _NO_DATE = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")

@@ -1,5 +1,6 @@
 """How each file of a table is read, once all of them were looked at to their end."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ from gtcoder.errors import TableError
 from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.delimited.evidence import Conventions, Evidence, conventions, reading_of
 from gtcoder.table.delimited.layout import Layout
-from gtcoder.table.delimited.readings import NOTHING, Reading
+from gtcoder.table.delimited.readings import FAMILIES, NOTHING, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,11 @@ def settle(uri: str, surveys: Sequence[Survey], said: CsvFormat) -> Settled:
     )
     notes = {name: note for _, noted in read for name, note in noted.items() if note}
     told = tuple(f"column {name!r}: {note}" for name, note in notes.items())
+    if not said.names and any(_looks_like_a_row(plan.readings) for plan in plans):
+        told += (
+            f"the first line of {surveys[0].path} is read as a header but looks like a row; if it "
+            "is one, name the columns with --csv names=a|b|c",
+        )
     return Settled(plans, _format(said, surveys[0].layout, known), told)
 
 
@@ -94,6 +100,20 @@ def _readings(
             continue
         readings[name], notes[name] = reading_of(evidence, known, said, survey.layout.sep)
     return readings, notes
+
+
+def _looks_like_a_row(readings: Mapping[str, Reading | None]) -> bool:
+    """Whether the names of all columns of numbers and dates are such values, and no plain years."""
+    typed = [
+        (name, FAMILIES[reading.family].pattern.fullmatch(name))
+        for name, reading in readings.items()
+        if reading is not None and reading != NOTHING
+    ]
+    return all(found for _, found in typed) and any(not _PLACE.fullmatch(n) for n, _ in typed)
+
+
+_PLACE = re.compile(r"\d{1,3}|(?:19|20)\d\d")
+"""A name that numbers a column or is a year."""
 
 
 def _text_anywhere(

@@ -51,6 +51,7 @@ def test_all_ways_to_say_the_same(said):
         ("quote='", "quote", "'"),
         ("quote=none", "quote", ""),
         ("skip=2", "skip", 2),
+        ("names=a|b c|d,sep=;", "names", ("a", "b c", "d")),
     ],
 )
 def test_each_setting(said, name, value):

@@ -99,6 +99,24 @@ def test_one_column_of_text_with_commas(read):
     assert rows.to_pydict() == {"said": ["hello, world", "yes", "so, there"]}
 
 
+@pytest.mark.parametrize("sep", [",", ";", "\t", "\x01"])
+@pytest.mark.parametrize("row", [["17000", "x"], ["2024-01-02", "y"], ["1.5", "2.5"], ["a", "-7"]])
+def test_files_without_a_header(read, sep, row):
+    text = (sep.join(row) + "\n") * 5
+    table, _ = read(text)
+    assert "looks like a row; if it is one, name the columns with --csv names=" in table.notes[-1]
+    table, rows = read(text, {"names": ["p", "q"]})
+    assert rows.column_names == ["p", "q"]
+    assert (len(rows), table.notes) == (5, ())
+
+
+@pytest.mark.parametrize("header", ["0,1", "2019,2020", "id,1.5", "a,b", "x,2024-01-01"])
+def test_headers_of_numbers(read, header):
+    table, rows = read(f"{header}\n5,6.5\n7,8.5\n")
+    assert rows.column_names == header.split(",")
+    assert table.notes == ()
+
+
 @pytest.mark.parametrize("text", ['"a","b"', "a,b\n", "a;b\r\n\r\n", "#c\na\tb\n"], ids=repr)
 def test_a_header_alone(read, text):
     with pytest.raises(TableError, match="the table has no rows"):
