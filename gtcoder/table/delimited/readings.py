@@ -90,10 +90,16 @@ def parsed(reading: Reading, texts: pa.Array, nulls: pa.Array | None = None) -> 
         return family.parse(texts, reading.type)
     except pa.ArrowInvalid:
         words = NO_VALUES if family.order else _NULLS
-        bare = blanked(pc.utf8_trim_whitespace(texts), words)
-        if bare.null_count == texts.null_count and bare.equals(texts):
+        bare = blanked(texts, words)
+        if bare.null_count > texts.null_count:
+            try:
+                return family.parse(bare, reading.type)
+            except pa.ArrowInvalid:
+                pass
+        trimmed = blanked(pc.utf8_trim_whitespace(bare), words)
+        if trimmed.equals(bare):
             raise
-        return family.parse(bare, reading.type)
+        return family.parse(trimmed, reading.type)
 
 
 def blanked(texts: pa.Array, words: pa.Array) -> pa.Array:
