@@ -49,7 +49,7 @@ class Synthesizer:
         *,
         preset: str = "default",
         schema: Mapping[str, Any] | None = None,
-        exclude: Iterable[str] = (),
+        exclude: Iterable[str | int] = (),
         epochs: int | None = None,
         max_time_s: float | None = None,
         validation_fraction: float | None = None,
@@ -67,7 +67,7 @@ class Synthesizer:
             preset: "default" or "paper".
             schema: kinds that override the inferred ones, `{"columns": {"zip": {"kind":
                 "categorical"}}}`.
-            exclude: columns to leave out.
+            exclude: columns to leave out; names that are no text are taken as text.
             epochs: passes over the rows; by rule from the table when not given.
             max_time_s: seconds that `fit` may take in all; it ends a little early rather than late.
             validation_fraction: share of rows held out to decide when to stop; by rule when not
@@ -168,12 +168,12 @@ class Synthesizer:
 
     def _codec(self, arrow: pa.Table) -> Codec:
         """The codec of a table, by its own sketch and what the user said of it."""
-        chosen, left_out = self._parameters, list(self._parameters["exclude"])
+        chosen, left_out = self._parameters, [str(name) for name in self._parameters["exclude"]]
         kept = [name for name in arrow.column_names if name not in left_out]
         sketch = TableSketch.of(arrow.select(kept))
         schema = Schema.infer(arrow.schema, sketch, left_out)
         if chosen["schema"]:
-            schema = schema.override(chosen["schema"])
+            schema = schema.override(_with_text_names(chosen["schema"]))
         coding = coding_for(len(arrow), Preset(chosen["preset"]), chosen["min_category_rows"])
         return Codec.fit(schema, sketch, coding)
 
@@ -312,3 +312,10 @@ def _check(chosen: Mapping[str, Any]) -> None:
 def _check_whole(name: str, value: object) -> None:
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise ConfigError(f"{name} must be a whole number, not {value!r}")
+
+
+def _with_text_names(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Overriding kinds with the names of columns as text, as `to_arrow` has them."""
+    if not isinstance(schema.get("columns"), Mapping):
+        return schema
+    return {**schema, "columns": {str(name): kind for name, kind in schema["columns"].items()}}

@@ -21,6 +21,7 @@ from gtcoder.errors import ConfigError, OutputError
 from gtcoder.progress import Reporter, Stage, counted
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
+from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.files import exists, write_bytes
 from gtcoder.table.locate import locate
 from gtcoder.table.table import Piece, Table
@@ -36,6 +37,8 @@ class InspectRequest:
     schema: Mapping[str, Any] = field(default_factory=dict)
     """Kinds that override the inferred ones."""
     exclude: Sequence[str] = ()
+    csv: CsvFormat | None = None
+    """How CSV files are written, where that is not to be guessed."""
     on_bad_file: str = "fail"
     """`fail`, or `skip`: leave out files that are damaged or unlike most."""
     address: str | None = None
@@ -59,14 +62,22 @@ def run_inspection(request: InspectRequest, reporter: Reporter) -> None:
     """
     if request.out is not None and not request.overwrite and exists(request.out):
         raise OutputError(f"{request.out} exists; choose another --out, or add --overwrite")
-    table = locate(request.table, skip_bad_files=request.skip_bad_files)
-    names = [name for name in table.schema.names if name not in request.exclude]
-    Schema.infer(table.schema, TableSketch.of(_empty(table, names)), request.exclude)
+    table = locate(
+        request.table,
+        skip_bad_files=request.skip_bad_files,
+        csv=request.csv,
+        exclude=request.exclude,
+    )
+    left_out = [name for name in request.exclude if name not in table.unread]
+    names = [name for name in table.schema.names if name not in left_out]
+    Schema.infer(table.schema, TableSketch.of(_empty(table, names)), left_out)
     sketch, table = _sketched(table, names, request, reporter)
-    schema = Schema.infer(table.schema, sketch, request.exclude)
+    schema = Schema.infer(table.schema, sketch, left_out)
     if request.schema:
         schema = schema.override(request.schema)
     show(table, schema, sketch, Console(width=_width()))
+    for note in table.notes:
+        reporter.warn(note)
     for why in table.skipped.values():
         reporter.warn(f"skipped: {why}")
     if request.out is not None:
@@ -133,6 +144,8 @@ def show(table: Table, schema: Schema, sketch: TableSketch, console: Console) ->
     """Print what the table is taken for; no value of it."""
     files = counted(len(table.files), f"{table.format} file")
     console.print(escape(f"{table.uri}: {sketch.rows:,} rows, {files}"), highlight=False)
+    if table.csv is not None:
+        console.print(escape(f"read as --csv '{table.csv}'"), highlight=False)
     shown = rich.table.Table(box=rich.box.SIMPLE, pad_edge=False)
     for heading, side in (("column", "left"), ("kind", "left"), ("type", "left")):
         shown.add_column(heading, justify=side, overflow="fold")  # type: ignore[arg-type]

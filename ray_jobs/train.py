@@ -17,6 +17,7 @@ from gtcoder.errors import ConfigError
 from gtcoder.progress import Reporter, counted
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
+from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.files import join, remove
 from gtcoder.table.locate import locate
 from gtcoder.table.table import Table
@@ -54,6 +55,8 @@ class TrainRequest:
     schema: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Kinds that override the inferred ones."""
     exclude: Sequence[str] = ()
+    csv: CsvFormat | None = None
+    """How CSV files are written, where that is not to be guessed."""
     epochs: int | None = None
     max_time_s: float | None = None
     num_workers: int | None = None
@@ -96,6 +99,7 @@ class TrainRequest:
             "preset": self.preset,
             "schema": dict(self.schema),
             "exclude": list(self.exclude),
+            "csv": str(self.csv or ""),
             "epochs": self.epochs,
             "seed": self.seed,
             "validation_fraction": self.validation_fraction,
@@ -110,8 +114,13 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
         GTCoderError: what the user can mend, in one line.
     """
     check_target(request.out, overwrite=request.overwrite)
-    table = locate(request.table, skip_bad_files=request.skip_bad_files)
-    _schema(table.schema, TableSketch.of(_columns(table, request).empty_table()), request)
+    table = locate(
+        request.table,
+        skip_bad_files=request.skip_bad_files,
+        csv=request.csv,
+        exclude=request.exclude,
+    )
+    _schema(table, TableSketch.of(_columns(table, request).empty_table()), request)
     run = run_folder(request.out, request.storage)
     resumed = prepare(
         run, request.identity(table), resume=request.resume, overwrite=request.overwrite
@@ -155,8 +164,9 @@ def _columns(table: Table, request: TrainRequest) -> pa.Schema:
     return pa.schema([field for field in table.schema if field.name not in request.exclude])
 
 
-def _schema(arrow: pa.Schema, sketch: TableSketch, request: TrainRequest) -> Schema:
-    schema = Schema.infer(arrow, sketch, request.exclude)
+def _schema(table: Table, sketch: TableSketch, request: TrainRequest) -> Schema:
+    left_out = [name for name in request.exclude if name not in table.unread]
+    schema = Schema.infer(table.schema, sketch, left_out)
     return schema.override(request.schema) if request.schema else schema
 
 
@@ -172,6 +182,10 @@ def _read(
     reporter.note(
         f"{table.uri}: {table.rows:,} rows, {counted(len(table.files), f'{table.format} file')}"
     )
+    if table.csv is not None:
+        reporter.note(f"read as --csv '{table.csv}'")
+    for note in table.notes:
+        reporter.warn(note)
     if resumed:
         reporter.note(f"going on with the training in {run}")
         table, codec = table.without(load_json(run, SKIPPED) or {}), load_codec(run)
@@ -198,7 +212,7 @@ def _sketched(
             stage,
             skip_bad_files=request.skip_bad_files,
         )
-        schema = _schema(table.schema, sketch, request)
+        schema = _schema(table, sketch, request)
         return table, Codec.fit(schema, sketch, _coding(table, request))
 
 

@@ -118,11 +118,15 @@ class ParquetWriter:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._out = _Taken()
-        self._writer = pq.ParquetWriter(self._out, schema, compression="zstd", compression_level=1)
+        self._schema = pa.schema([f.with_type(_viewless_words(f.type)) for f in schema])
+        self._writer = pq.ParquetWriter(
+            self._out, self._schema, compression="zstd", compression_level=1
+        )
 
     def rows(self, table: pa.Table) -> bytes:
         """A row group."""
-        self._writer.write_table(table)
+        columns = [_without_view_words(column) for column in table.columns]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
         return self._out.take()
 
     def end(self) -> bytes:
@@ -210,6 +214,39 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return whole.chunk(0) if isinstance(whole, pa.ChunkedArray) and whole.num_chunks else whole
 
 
+def _viewless_words(kind: pa.DataType) -> pa.DataType:
+    """A dictionary's type with words in a layout that Arrow can decode; any other as it is."""
+    if not pt.is_dictionary(kind):
+        return kind
+    return pa.dictionary(kind.index_type, _viewless(kind.value_type), kind.ordered)
+
+
+def _without_view_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column, its dictionary's words in a layout that Arrow can decode, if it has one."""
+    kind = _viewless_words(column.type)
+    if kind == column.type:
+        return column
+    chunks = [
+        pa.DictionaryArray.from_arrays(
+            chunk.indices, chunk.dictionary.cast(kind.value_type), ordered=kind.ordered
+        )
+        for chunk in column.chunks
+    ]
+    return pa.chunked_array(chunks, kind)
+
+
+def _viewless(kind: pa.DataType) -> pa.DataType:
+    """The type in the layout that all of Arrow knows, if it is a view."""
+    if pt.is_string_view(kind):
+        return pa.string()
+    return pa.binary() if pt.is_binary_view(kind) else kind
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    plain = (pt.is_binary, pt.is_large_binary, pt.is_fixed_size_binary, pt.is_binary_view)
+    return any(fits(kind) for fits in plain)
+
+
 def _json_column(array: pa.Array) -> pa.Array:
     """The JSON text of each value."""
     kind = array.type
@@ -250,7 +287,7 @@ def _text(array: pa.Array) -> pa.Array:
         return pc.strftime(array, "%Y-%m-%dT%H:%M:%S" + ("%z" if kind.tz else ""))
     if pt.is_duration(kind):
         return array.cast(pa.int64()).cast(pa.string())
-    if pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind):
+    if _is_binary(kind):
         words = [None if value is None else value.hex() for value in array.to_pylist()]
         return pa.array(words, pa.string())
     return array.cast(pa.string())
@@ -260,14 +297,15 @@ def _csv_column(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     """A column in a type that the CSV writer knows."""
     kind = column.type
     if pt.is_dictionary(kind):
-        return _csv_column(column.cast(kind.value_type))
+        column = _without_view_words(column)
+        return _csv_column(column.cast(column.type.value_type))
     if pt.is_duration(kind):
         return column.cast(pa.int64())
     if pt.is_float16(kind):
         return column.cast(pa.float32())
-    if pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind):
+    if _is_binary(kind):
         return _text(_whole(column))
-    if pt.is_decimal(kind) or pt.is_time(kind) or pt.is_null(kind):
+    if pt.is_decimal(kind) or pt.is_time(kind) or pt.is_null(kind) or pt.is_string_view(kind):
         return column.cast(pa.string())
     return column
 

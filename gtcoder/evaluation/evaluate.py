@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gtcoder.errors import ConfigError
+from gtcoder.errors import ConfigError, SchemaError
 from gtcoder.evaluation.frame import align
 from gtcoder.evaluation.measures import (
     HELD_OUT,
@@ -30,6 +30,7 @@ from gtcoder.evaluation.samples import (
     independent_columns,
     sample_rows,
 )
+from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.locate import locate
 from gtcoder.table.table import Table
 
@@ -61,6 +62,8 @@ class Request:
     """Kinds that override the inferred ones, as for training."""
     exclude: tuple[str, ...] = ()
     """Columns that are not compared."""
+    csv: CsvFormat | None = None
+    """How CSV files of real rows are written; what is text there is so in generated ones too."""
 
     def __post_init__(self) -> None:
         if self.rows < FEWEST_ROWS:
@@ -131,7 +134,14 @@ def evaluate(request: Request, stage: StageOf) -> dict[str, Any]:
 def read(request: Request, progress: Progress) -> Samples:
     """Locate the tables, see that they go together, and sample them."""
     uris = {"real": request.real, "synthetic": request.synthetic, "holdout": request.holdout}
-    located = {name: locate(uri) for name, uri in uris.items() if uri is not None}
+    said: dict[str, CsvFormat | None] = dict.fromkeys(uris, request.csv)
+    if request.csv is not None:
+        said["synthetic"] = CsvFormat(text=request.csv.text) if request.csv.text else None
+    located = {
+        name: locate(uri, csv=said[name], exclude=request.exclude)
+        for name, uri in uris.items()
+        if uri is not None
+    }
     real = located["real"]
     for other in list(located.values())[1:]:
         check_columns(real, other, request.exclude)
@@ -143,6 +153,11 @@ def read(request: Request, progress: Progress) -> Samples:
         fewest = FEWEST_HELD_OUT if name == "holdout" else FEWEST_ROWS
         drawn[name] = sample_rows(table, schema, rows=request.rows, rng=rng, fewest=fewest)
     roles = Roles.of(drawn["real"], target=request.target, schema=request.schema)
+    if not roles.columns:
+        raise SchemaError(
+            f"{request.real}: no column can be compared, all are identifiers, free text or left "
+            "out; expected numbers or categories: give one its kind with --schema"
+        )
     rng = np.random.default_rng([request.seed, 7])
     if "holdout" not in drawn:
         drawn["real"], drawn["holdout"] = _split(drawn["real"], rng)

@@ -22,7 +22,7 @@ def check_columns(real: Table, other: Table, exclude: Iterable[str] = ()) -> Non
         SchemaError: they do not have the same columns, or one has types that do not go together.
     """
     left_out = set(exclude)
-    for name in left_out - set(real.schema.names):
+    for name in left_out - {*real.schema.names, *real.unread}:
         raise SchemaError(f"--exclude {name!r}: no such column in {real.uri}")
     for one, two in ((real, other), (other, real)):
         for name in one.schema.names:

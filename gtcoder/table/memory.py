@@ -13,15 +13,13 @@ def to_arrow(table: pd.DataFrame | pa.Table) -> pa.Table:
         TableError: it is neither, two columns share a name, or a column holds several types.
     """
     if isinstance(table, pa.Table):
+        _no_twins(table.column_names)
         return table
     if not isinstance(table, pd.DataFrame):
         raise TableError(
             f"expected a pandas DataFrame or a pyarrow Table, found {type(table).__name__}"
         )
-    names = [str(name) for name in table.columns]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise TableError(f"column {twice!r} is there twice; rename or drop one of them")
+    _no_twins([str(name) for name in table.columns])
     try:
         return pa.Table.from_pandas(table, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError) as error:
@@ -29,3 +27,9 @@ def to_arrow(table: pd.DataFrame | pa.Table) -> pa.Table:
         raise TableError(
             f"the table does not convert to Arrow: {said}; give each column one type, or drop it"
         ) from error
+
+
+def _no_twins(names: list[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TableError(f"column {twice!r} is there twice; rename or drop one of them")

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from gtcoder.errors import TableError
+from gtcoder.table.delimited.reader import COMPRESSIONS
 from gtcoder.table.files import Uri, explained, resolve
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -33,8 +34,27 @@ _ENDINGS = {
     ".parquet": Format.PARQUET,
     ".parq": Format.PARQUET,
     ".pq": Format.PARQUET,
-    ".csv": Format.CSV,
-    ".csv.gz": Format.CSV,
+    **{
+        f"{ending}{packed}": Format.CSV
+        for ending in (".csv", ".tsv", ".txt")
+        for packed in ("", *COMPRESSIONS)
+    },
+}
+_FOREIGN = {
+    "an Arrow (Feather) file": (".feather", ".arrow", ".ipc"),
+    "JSON": (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"),
+    "an Excel workbook": (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"),
+    "ORC": (".orc",),
+    "Avro": (".avro",),
+    "an archive": (".zip", ".tar", ".tar.gz", ".tgz", ".7z"),
+    "a file of pandas or R": (".pkl", ".pickle", ".rds", ".rdata"),
+    "a file of SAS, SPSS or Stata": (".sas7bdat", ".sav", ".dta"),
+}
+_CURES = {
+    "an Arrow (Feather) file": "pandas.read_feather(...).to_parquet(...)",
+    "JSON": "pandas.read_json(..., lines=True).to_parquet(...)",
+    "an Excel workbook": "save the sheet as CSV there, or pandas.read_excel(...).to_parquet(...)",
+    "an archive": "unpack it",
 }
 
 
@@ -50,8 +70,12 @@ class TableFile:
     """Changes when the file does: size and modification time or ETag."""
 
 
-def find_files(uri: Uri) -> tuple[list[TableFile], Format]:
+def find_files(uri: Uri, *, all_csv: bool = False) -> tuple[list[TableFile], Format]:
     """The files of a table at a path, folder, glob or URI, sorted, and their one format.
+
+    Args:
+        uri: where they are.
+        all_csv: take them for CSV where their endings say nothing (Hive's have none).
 
     Raises:
         TableError: nothing is there, or files of no or of several known formats are.
@@ -67,7 +91,7 @@ def find_files(uri: Uri) -> tuple[list[TableFile], Format]:
         raise TableError(
             f"{uri}: no Parquet or CSV file there; name a file, folder or glob of them"
         )
-    form = _one_format(names)
+    form = _one_format(names, all_csv=all_csv)
     files = [
         TableFile(
             str(filesystem.unstrip_protocol(name)).removeprefix("file://"),
@@ -117,22 +141,34 @@ def _is_data(name: str, root: str) -> bool:
     return not any(part.startswith((".", "_")) for part in below)
 
 
-def _one_format(names: Iterable[str]) -> Format:
+def _one_format(names: Iterable[str], *, all_csv: bool) -> Format:
     seen: dict[Format, str] = {}
     for name in names:
         ending = next((e for e in _ENDINGS if name.lower().endswith(e)), None)
-        if ending is None:
-            raise TableError(
-                f"{name} is neither Parquet nor CSV by its ending ({', '.join(_ENDINGS)}); "
-                "name the table's files with a glob such as 'folder/*.parquet'"
-            )
-        seen.setdefault(_ENDINGS[ending], name)
+        if ending is None and not all_csv:
+            raise _foreign(name)
+        seen.setdefault(_ENDINGS[ending] if ending else Format.CSV, name)
     if len(seen) > 1:
         raise TableError(
             f"one table in two formats: {' and '.join(seen.values())}; "
             "name those that belong to it with a glob such as 'folder/*.parquet'"
         )
     return next(iter(seen))
+
+
+def _foreign(name: str) -> TableError:
+    for what, endings in _FOREIGN.items():
+        if name.lower().endswith(endings):
+            cure = _CURES.get(what, "pandas can read it: .to_parquet(...)")
+            return TableError(
+                f"{name} is {what}; expected Parquet or CSV: convert it ({cure}), "
+                "or name the table's files with a glob such as 'folder/*.parquet'"
+            )
+    return TableError(
+        f"{name} is neither Parquet nor CSV by its ending (.parquet, .csv, .tsv, .txt, .csv.gz, …);"
+        " name the table's files with a glob such as 'folder/*.parquet', or say that they are CSV "
+        "with --csv sep=,"
+    )
 
 
 def _partition(name: str, root: str) -> dict[str, str | None]:

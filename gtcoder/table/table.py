@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gtcoder.errors import StorageError, TableError, UnreachableError
-from gtcoder.table.delimited import read_csv
+from gtcoder.table.delimited.csv_format import CsvFormat
+from gtcoder.table.delimited.reader import read_csv
+from gtcoder.table.delimited.settle import Plan
 from gtcoder.table.files import explained, open_read
 from gtcoder.table.partitions import (
     Format,
@@ -34,6 +36,10 @@ class Footer:
     """Of the file alone, without what its folders say."""
     group_rows: tuple[int, ...]
     """Rows of each row group; a CSV file is one group."""
+    plan: Plan | None = None
+    """How it is read, if it is CSV."""
+    int96: str | None = None
+    """The unit in which its INT96 moments are counted, if it has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,12 @@ class Table:
     """The columns of the files, then those of the folders."""
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Files that are left out, and why."""
+    csv: CsvFormat | None = None
+    """How CSV files are written: as said, and guessed for the rest."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of how columns of CSV files are read."""
+    unread: tuple[str, ...] = ()
+    """Columns that not all files have, or not with one type; they were to be left out."""
 
     @property
     def rows(self) -> int:
@@ -150,9 +162,9 @@ class Table:
             for name in schema.names
             if name in self.partitions.names
         }
-        types = self.footers[chosen.file].schema
+        footer = self.footers[chosen.file]
         with readable(file.path, self.format):
-            for batch in _read(file.path, self.format, types, chosen.groups, own, rows):
+            for batch in _read(file.path, footer, chosen.groups, own, rows):
                 yield _conformed(pa.table(batch), constants, schema, file.path)
 
 
@@ -172,20 +184,16 @@ def readable(path: str, form: Format) -> Iterator[None]:
 
 
 def _read(
-    path: str,
-    form: Format,
-    types: pa.Schema,
-    groups: tuple[int, ...],
-    columns: list[str],
-    rows: int,
+    path: str, footer: Footer, groups: tuple[int, ...], columns: list[str], rows: int
 ) -> Iterator[pa.RecordBatch | pa.Table]:
-    if form is Format.CSV:
-        for batch in read_csv(path, types, columns):
+    if footer.plan is not None:
+        for batch in read_csv(path, footer.plan, columns):
             for start in range(0, batch.num_rows, rows):
                 yield batch.slice(start, rows)
         return
     with open_read(path) as file:
-        yield from pq.ParquetFile(file).iter_batches(rows, row_groups=list(groups), columns=columns)
+        parquet = pq.ParquetFile(file, coerce_int96_timestamp_unit=footer.int96)
+        yield from parquet.iter_batches(rows, row_groups=list(groups), columns=columns)
 
 
 def _joined(slices: Sequence[Slice]) -> tuple[Slice, ...]:

@@ -19,12 +19,12 @@ def unify(schemas: Iterable[tuple[str, pa.Schema]]) -> pa.Schema:
         TableError: a column is missing from a file, or its types do not go together; the message
             names the column and both files.
     """
-    first_path = ""
+    first_path: str | None = None
     fields: dict[str, pa.Field] = {}
     origin: dict[str, str] = {}
     for path, schema in schemas:
         _no_twins(path, schema)
-        if not fields:
+        if first_path is None:
             first_path = path
             fields = {field.name: field.remove_metadata() for field in schema}
             origin = dict.fromkeys(fields, path)
@@ -36,7 +36,8 @@ def unify(schemas: Iterable[tuple[str, pa.Schema]]) -> pa.Schema:
             if kind is None:
                 raise TableError(
                     f"column {field.name!r} has type {known.type} in {origin[field.name]} but "
-                    f"{field.type} in {path}; write both with one type, or leave the column out"
+                    f"{field.type} in {path}; write both with one type, or leave the column out "
+                    f"with --exclude {field.name}"
                 )
             if kind != known.type:
                 origin[field.name] = path
@@ -44,6 +45,28 @@ def unify(schemas: Iterable[tuple[str, pa.Schema]]) -> pa.Schema:
                 field.name, kind, nullable=known.nullable or field.nullable
             )
     return pa.schema(list(fields.values()))
+
+
+def disagreeing(schemas: Sequence[tuple[str, pa.Schema]], names: Iterable[str]) -> list[str]:
+    """Those of some columns that not all files have, or not with types that go together."""
+    found = []
+    for name in dict.fromkeys(names):
+        alone = [
+            (path, pa.schema([field for field in schema if field.name == name]))
+            for path, schema in schemas
+        ]
+        if any(len(schema) for _, schema in alone):
+            try:
+                unify(alone)
+            except TableError:
+                found.append(name)
+    return found
+
+
+def without(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """A schema less some columns."""
+    gone = set(names)
+    return pa.schema([field for field in schema if field.name not in gone])
 
 
 def misfits(schemas: Sequence[tuple[str, pa.Schema]]) -> dict[str, TableError]:
@@ -109,9 +132,13 @@ def _no_twins(path: str, schema: pa.Schema) -> None:
 def _same_columns(
     first_path: str, fields: dict[str, pa.Field], path: str, schema: pa.Schema
 ) -> None:
-    for name in fields:
-        if name not in schema.names:
-            raise TableError(f"column {name!r} of {first_path} is missing from {path}")
-    for name in schema.names:
-        if name not in fields:
-            raise TableError(f"column {name!r} of {path} is missing from {first_path}")
+    for one, two, names, others in (
+        (first_path, path, fields, schema.names),
+        (path, first_path, schema.names, fields),
+    ):
+        name = next((name for name in names if name not in others), None)
+        if name is not None:
+            raise TableError(
+                f"column {name!r} of {one} is missing from {two}; leave it out with "
+                f"--exclude {name}, write it there too, or name only files that have it"
+            )

@@ -18,6 +18,7 @@ from ray_jobs.cli import jobs as cli_jobs
 from ray_jobs.cli.options import (
     PASSED_ON,
     Address,
+    Csv,
     NumWorkers,
     Quiet,
     count_of,
@@ -48,6 +49,7 @@ def train(
     exclude: Annotated[
         list[str] | None, typer.Option(help="A column to leave out; repeatable.")
     ] = None,
+    csv: Csv = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the rows, at most.")] = None,
     max_time: Annotated[
         str | None, typer.Option(help="End the training after so long: 90s, 5m, 2h.")
@@ -77,6 +79,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Learn a table and write a bundle."""
+    from gtcoder.table.delimited.csv_format import CsvFormat
     from ray_jobs.train import TrainRequest, run_training
 
     request = TrainRequest(
@@ -85,6 +88,7 @@ def train(
         preset=preset,
         schema=_read_schema(schema),
         exclude=tuple(exclude or ()),
+        csv=CsvFormat.of(csv),
         epochs=epochs,
         max_time_s=duration_s(max_time) if max_time else None,
         num_workers=num_workers,
@@ -111,6 +115,7 @@ def inspect(
     exclude: Annotated[
         list[str] | None, typer.Option(help="A column to leave out; repeatable.")
     ] = None,
+    csv: Csv = None,
     on_bad_file: Annotated[
         str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
     ] = "fail",
@@ -128,6 +133,7 @@ def inspect(
         out=out,
         schema=_read_schema(schema),
         exclude=tuple(exclude or ()),
+        csv=CsvFormat.of(csv),
         on_bad_file=on_bad_file,
         address=address,
         overwrite=overwrite,
@@ -211,6 +217,7 @@ def evaluate_table(
     exclude: Annotated[
         list[str] | None, typer.Option(help="A column not to compare; repeatable.")
     ] = None,
+    csv: Csv = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a report that is there.")
     ] = False,
@@ -218,6 +225,7 @@ def evaluate_table(
 ) -> None:
     """Measure a synthetic table against the real one: likeness, use, leaks."""
     from gtcoder.evaluation.evaluate import Request
+    from gtcoder.table.delimited.csv_format import CsvFormat
     from ray_jobs.evaluate import run_evaluation
 
     request = Request(
@@ -229,6 +237,7 @@ def evaluate_table(
         seed=seed,
         schema=_read_schema(schema),
         exclude=tuple(exclude or ()),
+        csv=CsvFormat.of(csv),
     )
     run_evaluation(request, out, Reporter(quiet=quiet), overwrite=overwrite)
 

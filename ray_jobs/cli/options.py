@@ -21,6 +21,14 @@ Dashboard = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
 
+Csv = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="How CSV files are written: 'sep=; decimal=, thousands=. encoding=latin-1 null=NA|- "
+        "dates=dmy text=zip|phone comment=# quote=none skip=2'; repeatable; the rest is guessed."
+    ),
+]
+
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Settings of a command that hands all its arguments to another program."""
 

@@ -3,11 +3,14 @@
 import json
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-OPTIONS = "--real --synthetic --holdout --target --rows --seed --schema --exclude --out --overwrite"
+OPTIONS = (
+    "--real --synthetic --holdout --target --rows --seed --schema --exclude --csv --out --overwrite"
+)
 
 
 @pytest.fixture
@@ -68,3 +71,42 @@ def test_a_mistake_is_one_line(evaluate, arguments, message, tmp_path, table_fol
     assert err.count("\n") == 1
     assert message.format(tmp=table_folder) in err
     assert not list(tmp_path.iterdir())
+
+
+def uuids(count):
+    rng = np.random.default_rng(0)
+    return [rng.bytes(16).hex() for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    "column", [uuids(300), list(range(1, 301)), [f"K-{at:05d}" for at in range(300)]], ids=len
+)
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_table_of_identifiers_alone(run, tmp_path, column, size):
+    table = pa.table({f"id{at}": column for at in range(size)})
+    pa.csv.write_csv(table, tmp_path / "t.csv")
+    places = ("--real", tmp_path / "t.csv", "--synthetic", tmp_path / "t.csv")
+    code, out, err = run(*places, "--out", tmp_path / "report", "--quiet")
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "no column can be compared, all are identifiers" in err
+
+
+def test_real_rows_of_another_make(run, tmp_path):
+    rows = [f"{at % 40 + 1};{at % 7},5;0{at % 9};{at % 3}" for at in range(300)]
+    (tmp_path / "real.csv").write_bytes(("größe;b;zip;new\n" + "\n".join(rows)).encode("latin-1"))
+    table = pa.table(
+        {
+            "größe": [at % 40 + 1 for at in range(300)],
+            "b": [at % 7 + 0.5 for at in range(300)],
+            "zip": [f"{at % 9 + 1}" for at in range(300)],
+        }
+    )
+    pa.csv.write_csv(table, tmp_path / "synthetic.csv")
+    places = ("--real", tmp_path / "real.csv", "--synthetic", tmp_path / "synthetic.csv")
+    code, _, err = run(*places, "--exclude", "new", "--out", tmp_path / "r", "--quiet")
+    assert code == 1
+    assert "--csv encoding=latin-1" in err
+    said = ("--exclude", "new", "--csv", "encoding=latin-1,decimal=,", "--csv", "text=zip")
+    code, _, err = run(*places, *said, "--out", tmp_path / "r", "--quiet")
+    assert (code, err) == (0, "")

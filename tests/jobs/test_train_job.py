@@ -8,12 +8,14 @@ import signal
 import threading
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import OutputError, SchemaError, TableError
-from gtcoder.progress import Stage
+from gtcoder.progress import Reporter, Stage
 from gtcoder.sampling.sample import Sampler
+from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.files import list_files, read_bytes
 from gtcoder.table.locate import locate
 from ray_jobs.train import TrainRequest, run_training
@@ -78,6 +80,37 @@ def test_two_workers_train_on_partitions_though_one_is_killed(
     rows = Sampler(bundle.model(), bundle.codec).rows(1, 0, 50)
     assert rows.schema == locate(table_folder).schema.remove(2)
     assert [path.name for path in out.parent.iterdir()] == ["b"]
+
+
+def test_files_of_another_make(ray_session, tmp_path, capsys):
+    """A Windows export in German, the later file with a column more."""
+    folder, out = tmp_path / "t", tmp_path / "b"
+    folder.mkdir()
+    for month, more in enumerate(["", ";neu"]):
+        lines = [f"Stadt;PLZ;Preis;Tag;Art{more}"] + [
+            f"{('Köln', 'Zürich', 'NA')[at % 3]};{at % 7};{at % 11},5;"
+            f"{at % 28 + 1:02}.0{month + 1}.2024;{'-' if at % 5 else 'x'}{';1' if more else ''}"
+            for at in range(200)
+        ]
+        (folder / f"{month}.csv").write_bytes("\r\n".join(lines).encode("cp1252"))
+    asked = {"table": str(folder), "out": str(out), "epochs": 1, "num_workers": 1}
+    with pytest.raises(TableError, match="--csv encoding=latin-1"):
+        run_training(TrainRequest(**asked), Reporter())
+    said = CsvFormat.of("encoding=cp1252,null=-,text=PLZ")
+    with pytest.raises(TableError, match=r"column 'neu' .*--exclude neu"):
+        run_training(TrainRequest(**asked, csv=said), Reporter())
+    run_training(TrainRequest(**asked, csv=said, exclude=("neu",)), Reporter())
+    told = capsys.readouterr()
+    assert "read as --csv 'sep=;" in told.out + told.err
+    assert "NA among its words is kept; if it means nothing, say --csv null=NA" in told.err
+    bundle = Bundle.load(out)
+    assert bundle.schema.arrow.types == [
+        pa.string(), pa.string(), pa.float64(), pa.date32(), pa.string()
+    ]  # fmt: skip
+    rows = Sampler(bundle.model(), bundle.codec).rows(1, 0, 300)
+    assert set(rows["Stadt"].to_pylist()) == {"Köln", "Zürich", "NA"}
+    assert set(rows["PLZ"].to_pylist()) <= set("0123456")
+    assert set(rows["Art"].to_pylist()) == {None, "x"}
 
 
 def test_encoding_goes_on_where_it_stopped(ray_session, table_folder, tmp_path, bundle_path):

@@ -387,3 +387,31 @@ def test_how_few_rows_may_share_a_category_is_settable(least, named):
     assert set(fitted.bundle.codec.describe()["x"]["categories"]) == named
     with pytest.raises(ConfigError, match="min_category_rows: expected 1 to 1000000, found 0"):
         Synthesizer(min_category_rows=0)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[0, 1, 2], [2019, 2020, 2021], [1.5, 2.5, 3.5], [True, "b", None]],
+    ids=str,
+)
+def test_names_that_are_no_text(names):
+    rng = np.random.default_rng(0)
+    wide = pd.DataFrame(rng.integers(0, 4, (200, 3)).astype(float))
+    wide.columns = pd.Index(names, dtype=object)
+    kinds = {"columns": {names[1]: {"kind": "categorical"}}}
+    fitted = Synthesizer(epochs=1, exclude=[names[0]], schema=kinds).fit(wide)
+    assert fitted.schema.names == [str(name) for name in names[1:]]
+    assert fitted.schema[str(names[1])].kind == "categorical"
+    assert kinds == {"columns": {names[1]: {"kind": "categorical"}}}
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["x", "", ""], ["ü", "b", "ü"]], ids=str)
+@pytest.mark.parametrize("kind", [pa.float64(), pa.string(), pa.timestamp("us")], ids=str)
+def test_twin_names_are_one_line(names, kind):
+    twins = pa.Table.from_arrays([pa.nulls(60, kind) for _ in names], names=names)
+    twin = next(name for name in names if names.count(name) > 1)
+    for table in (twins, twins.to_pandas()):
+        with pytest.raises(TableError, match=f"column '{twin}' is there twice; rename or drop"):
+            Synthesizer(epochs=1).fit(table)
+    with pytest.raises(TableError, match="is there twice"):
+        Synthesizer(epochs=1).fit(pd.DataFrame([[1, 2]] * 60, columns=[1, "1"]))

@@ -127,3 +127,34 @@ def test_accept_chooses(accept, media):
 def test_records_that_do_not_fit(row, message):
     with pytest.raises(ValueError, match=message):
         to_table([row], TABLE.schema)
+
+
+VIEWS = {
+    "text": (pa.string_view(), ["a", None, "b"], ["a", None, "b"]),
+    "large text": (pa.large_string(), ["a", None, "é"], ["a", None, "é"]),
+    "bytes": (pa.binary_view(), [b"\x00\xff", None, b"a"], ["00ff", None, "61"]),
+    "large bytes": (pa.large_binary(), [b"\x00\xff", None, b"a"], ["00ff", None, "61"]),
+}
+
+
+@pytest.mark.parametrize("layout", VIEWS)
+@pytest.mark.parametrize("coded", [False, True])
+@pytest.mark.parametrize("size", [1, 300])
+def test_every_layout_of_text_and_bytes(layout, coded, size):
+    kind, values, texts = VIEWS[layout]
+    array = pa.array(values * size, kind)
+    if coded:
+        places = pa.array([0, None, 1] * size, pa.int8())
+        array = pa.DictionaryArray.from_arrays(places, pa.array([values[0], values[2]], kind))
+    table = pa.table({"x": array, "n": list(range(3 * size))})
+    written = {}
+    for media, writer in WRITERS.items():
+        begun = writer(table.schema)
+        pieces = [begun.rows(table.slice(0, 1)), begun.rows(table.slice(1)), begun.end()]
+        written[media] = b"".join(pieces)
+    assert [row["x"] for row in json.loads(written[JSON])] == texts * size
+    assert [json.loads(line)["x"] for line in written[NDJSON].splitlines()] == texts * size
+    read = pd.read_csv(io.BytesIO(written[CSV]), dtype=str).x
+    assert [None if word is pd.NA or word != word else word for word in read] == texts * size
+    assert pq.read_table(io.BytesIO(written[PARQUET]))["x"].to_pylist() == values * size
+    assert pa.ipc.open_stream(written[ARROW]).read_all()["x"].to_pylist() == values * size

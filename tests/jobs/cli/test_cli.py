@@ -7,7 +7,7 @@ from ray_jobs.cli.__main__ import main
 from ray_jobs.cli.options import duration_s
 
 TRAIN = (
-    "--out --preset --schema --exclude --epochs --max-time --num-workers --use-gpu --seed "
+    "--out --preset --schema --exclude --csv --epochs --max-time --num-workers --use-gpu --seed "
     "--validation-fraction --on-bad-file --address --storage --resume --overwrite --quiet"
 )
 GENERATE = "--rows --out --seed --rows-per-file --where --num-workers --address --overwrite --quiet"
@@ -46,6 +46,8 @@ def test_help_lists_the_commands(run):
             "--on-bad-file eat",
         ),
         (["train", "{table}", "--out", "s3", "--epochs", "0"], "--epochs must be at least 1"),
+        (["train", "{table}", "--out", "{tmp}/b", "--csv", "sep=ab"], "expected one character"),
+        (["train", "{table}", "--out", "{tmp}/b", "--csv", "separator=,"], "expected sep, quote"),
         (["train", "nfs://t", "--out", "{tmp}/b"], "nfs://t: no such kind of storage"),
         (["generate", "/nowhere", "--rows", "1", "--out", "{tmp}/o"], "no bundle: /nowhere"),
         (["generate", "{table}", "--rows", "1", "--out", "{tmp}/o"], "is not a bundle"),
