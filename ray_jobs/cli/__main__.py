@@ -126,6 +126,7 @@ def inspect(
     quiet: Quiet = False,
 ) -> None:
     """Show what a table is taken for: kinds, types, guesses, and what will not be learned."""
+    from gtcoder.table.delimited.csv_format import CsvFormat
     from ray_jobs.inspect import InspectRequest, run_inspection
 
     request = InspectRequest(
