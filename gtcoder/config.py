@@ -185,10 +185,15 @@ class Config:
             ConfigError: there is nothing to train on.
         """
         if rows < 2:
-            raise ConfigError(f"{rows} rows to train on are too few: expected at least 2")
+            raise ConfigError(
+                f"too few rows to learn from: {rows} to train on once some are held out, expected "
+                "at least 2; give a table of 10 rows or more"
+            )
         if not layout.fields:
             raise ConfigError(
-                "there is no column to learn: all are constant, identifiers, free text or left out"
+                "there is no column to learn: each is constant, an identifier, free text or left "
+                "out, or has too few rows for something that min_category_rows of them share; give "
+                "more rows or other columns"
             )
         epochs = _epochs(rows) if epochs is None else epochs
         rules = _paper_rules if preset is Preset.PAPER else _default_rules

@@ -40,6 +40,8 @@ class CategoryTransform:
     """Share of each category, then of the rest and of null if there are any."""
     rest: bool
     null: bool
+    levels: pa.Array | None = None
+    """The words of a dictionary in its own order, where some of them never occur."""
 
     @classmethod
     def fit(cls, name: str, sketch: ColumnSketch, config: CodecConfig) -> Self:
@@ -48,14 +50,17 @@ class CategoryTransform:
         values = as_lookup(sketch.counts.values, sketch.type)
         order = _by_frequency(values, counts)
         order = order[counts[order] >= config.min_category_rows][: config.max_categories]
+        levels = None
         if sketch.ranking is not None:
             order = _by_ranking(order, values, sketch)
+            levels = _levels(values.take(pa.array(order)), values, sketch)
         named = counts[order]
         missing = sketch.nulls + sketch.nans
         rest = sketch.rows - missing - int(named.sum())
         rows = np.array([*named, *(n for n in (rest, missing) if n)], np.float64)
         shares = tuple((rows / max(rows.sum(), 1)).tolist())
-        return cls(name, sketch.type, values.take(pa.array(order)), shares, rest > 0, missing > 0)
+        kept = values.take(pa.array(order))
+        return cls(name, sketch.type, kept, shares, rest > 0, missing > 0, levels)
 
     @property
     def field(self) -> Field | None:
@@ -108,12 +113,31 @@ class CategoryTransform:
         return take(self._decoded, codes)
 
     def _dictionary_array(self, codes: np.ndarray) -> pa.Array:
-        words = self._decoded if not self.null else self._decoded.slice(0, len(self._decoded) - 1)
-        indices = codes.astype(self.type.index_type.to_pandas_dtype())
-        missing = codes >= len(words)
+        """A dictionary without null among its words; what has no word is null by its index."""
+        words, places = self._words
+        indices = places[codes]
+        missing = indices < 0
+        kept = np.where(missing, 0, indices).astype(self.type.index_type.to_pandas_dtype())
         return pa.DictionaryArray.from_arrays(
-            pa.array(indices, mask=missing if self.null else None), words, ordered=self.type.ordered
+            pa.array(kept, self.type.index_type, mask=missing if missing.any() else None),
+            words,
+            ordered=self.type.ordered,
         )
+
+    @cached_property
+    def _words(self) -> tuple[pa.Array, np.ndarray]:
+        """The words of the dictionary, and the place among them of each code, -1 for null."""
+        kind = value_type(self.type)
+        words = from_lookup(self.values if self.levels is None else self.levels, kind)
+        places = np.full(len(self.frequencies) or 1, -1)
+        found = np.arange(len(self.values))
+        if self.levels is not None:
+            found = pc.index_in(self.values, value_set=self.levels).to_numpy()
+        places[: len(self.values)] = found
+        if self.rest and self._says_other:
+            places[len(self.values)] = len(words)
+            words = pa.concat_arrays([words, pa.array([OTHER], words.type)])
+        return words, places
 
     @property
     def _says_other(self) -> bool:
@@ -161,15 +185,50 @@ class CategoryTransform:
             "frequencies": list(self.frequencies),
             "rest": self.rest,
             "null": self.null,
+            **({} if self.levels is None else {"levels": to_plain(self.levels)}),
         }
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], name: str, arrow_type: pa.DataType) -> Self:
         """The inverse of `to_dict`."""
-        values = from_plain(plain["values"], arrow_type)
-        return cls(
-            name, arrow_type, values, tuple(plain["frequencies"]), plain["rest"], plain["null"]
-        )
+        values, shares = from_plain(plain["values"], arrow_type), tuple(plain["frequencies"])
+        levels = from_plain(plain["levels"], arrow_type) if "levels" in plain else None
+        return cls(name, arrow_type, values, shares, plain["rest"], plain["null"], levels)
+
+
+def _levels(named: pa.Array, values: pa.Array, sketch: ColumnSketch) -> pa.Array | None:
+    """The words of an ordered dictionary less those of a few rows; None if all are named.
+
+    A word that no row has is part of the scale that an ordered dictionary is. Elsewhere it may be
+    what is left of rows taken out, and is not told.
+    """
+    if not sketch.type.ordered:
+        return None
+    ranking = as_lookup(pa.array(sketch.ranking, value_type(sketch.type)), sketch.type)
+    few = pc.and_(
+        pc.is_in(ranking, value_set=values), pc.invert(pc.is_in(ranking, value_set=named))
+    )
+    levels = ranking.filter(pc.invert(few))
+    return levels if len(levels) > len(named) and sketch.counts.exact else None
+
+
+def rest_note(transform: CategoryTransform, sketch: ColumnSketch, min_rows: int) -> str:
+    """What becomes of the rows whose categories have no name; nothing where there are none."""
+    rest = sketch.rows - sketch.nulls - sketch.nans - _rows_named(transform, sketch)
+    if rest <= 0:
+        return ""
+    rows = "1 row" if rest == 1 else f"{rest:,} rows"
+    few = f"{rows} ({rest / sketch.rows:.1%}) of categories that fewer than {min_rows} share"
+    if not len(transform.values):
+        return f"{few}: come back as " + (f"{OTHER}" if transform._says_other else "missing")
+    become = OTHER if transform._says_other else "one of the others"
+    return f"{few} or beyond the {len(transform.values):,} commonest: come back as {become}"
+
+
+def _rows_named(transform: CategoryTransform, sketch: ColumnSketch) -> int:
+    values = as_lookup(sketch.counts.values, sketch.type)
+    named = pc.is_in(values, value_set=transform.values).to_numpy(zero_copy_only=False)
+    return int(sketch.counts.counts[named].sum())
 
 
 def _by_ranking(places: np.ndarray, values: pa.Array, sketch: ColumnSketch) -> np.ndarray:

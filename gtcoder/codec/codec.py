@@ -11,12 +11,13 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from gtcoder.codec.category import CategoryTransform
+from gtcoder.codec.category import CategoryTransform, rest_note
 from gtcoder.codec.config import CodecConfig
 from gtcoder.codec.constant import ConstantTransform
 from gtcoder.codec.identifier import IdentifierTransform
 from gtcoder.codec.layout import Encoded, Field, Layout
 from gtcoder.codec.number import NumberTransform
+from gtcoder.codec.pattern import PatternTransform
 from gtcoder.codec.transform import RowDraws, Transform
 from gtcoder.errors import TableError
 from gtcoder.schema.kind import CATEGORIES, Kind
@@ -30,6 +31,7 @@ TRANSFORMS: Mapping[str, type[Transform]] = {
     "category": CategoryTransform,
     "constant": ConstantTransform,
     "identifier": IdentifierTransform,
+    "pattern": PatternTransform,
 }
 """The transforms by their names in codec.json."""
 
@@ -45,7 +47,13 @@ class Codec:
     def fit(cls, schema: Schema, sketch: TableSketch, config: CodecConfig | None = None) -> Self:
         """The codec of a table, from its schema and its sketch alone."""
         config = config or CodecConfig()
-        return cls(schema, tuple(_fit(c, sketch.columns[c.name], config) for c in schema.columns))
+        fitted = tuple(_fit(c, sketch.columns[c.name], config) for c in schema.columns)
+        notes = {
+            t.name: rest_note(t, sketch.columns[t.name], config.min_category_rows)
+            for t in fitted
+            if isinstance(t, CategoryTransform)
+        }
+        return cls(schema.noted(notes), fitted)
 
     @cached_property
     def layout(self) -> Layout:
@@ -136,12 +144,19 @@ def _fit_text(column: Column, sketch: ColumnSketch, config: CodecConfig) -> Tran
 
 
 def _fit_identifier(column: Column, sketch: ColumnSketch, config: CodecConfig) -> Transform:
-    return IdentifierTransform.fit(column.name, sketch, config)
+    if IdentifierTransform.numbers(sketch):
+        return IdentifierTransform.fit(column.name, sketch, config)
+    return PatternTransform.fit(column.name, sketch, config, unique=True)
+
+
+def _fit_pattern(column: Column, sketch: ColumnSketch, config: CodecConfig) -> Transform:
+    return PatternTransform.fit(column.name, sketch, config, unique=False)
 
 
 def _fit_number(column: Column, sketch: ColumnSketch, config: CodecConfig) -> Transform:
     fitted = NumberTransform.fit(column.name, sketch, config)
-    return fitted if fitted.field or len(fitted.coding) else _fit_constant(column, sketch, config)
+    told = fitted.field or len(fitted.coding) or fitted.nan or fitted.infinite
+    return fitted if told else _fit_constant(column, sketch, config)
 
 
 _FITS: Mapping[Kind, Callable[[Column, ColumnSketch, CodecConfig], Transform]] = {
@@ -149,6 +164,7 @@ _FITS: Mapping[Kind, Callable[[Column, ColumnSketch, CodecConfig], Transform]] =
     **dict.fromkeys(CATEGORIES, _fit_category),
     Kind.CONSTANT: _fit_constant,
     Kind.IDENTIFIER: _fit_identifier,
+    Kind.PATTERN: _fit_pattern,
     Kind.TEXT: _fit_text,
 }
 

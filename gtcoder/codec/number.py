@@ -1,7 +1,7 @@
 """Numbers, dates and times ⇄ an ordered code and a scalar: ticks, grid, NaN and null.
 
-How values become codes is the coding's: quantile bins or Gaussian modes. NaN and null are the last
-codes, where the column has any.
+How values become codes is the coding's: quantile bins or Gaussian modes. After its codes come those
+of −∞, ∞, NaN and null, where the column has any.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,6 +38,8 @@ class NumberTransform:
     """Share of each code, then of NaN and of null if there are any."""
     nan: bool
     null: bool
+    infinite: tuple[float, ...] = ()
+    """−∞ and ∞, where enough rows are."""
 
     @classmethod
     def fit(cls, name: str, sketch: ColumnSketch, config: CodecConfig) -> Self:
@@ -45,10 +47,27 @@ class NumberTransform:
         support = support_of(sketch)
         kind = ModeCoding if config.coding == "modes" else QuantileCoding
         coding: Coding = kind.fit(support, config)
-        rows = [*_rows_of_codes(coding, support), *(n for n in (sketch.nans, sketch.nulls) if n)]
+        assert sketch.numbers is not None
+        ends = zip((-np.inf, np.inf), sketch.numbers.infinite, strict=True)
+        infinite = {end: rows for end, rows in ends if rows >= config.min_category_rows}
+        missing = [rows for rows in (sketch.nans, sketch.nulls) if rows]
+        rows = [*_rows_of_codes(coding, support), *infinite.values(), *missing]
         shares = np.array(rows) / max(sum(rows), 1)
-        nan, null = sketch.nans > 0, sketch.nulls > 0
-        return cls(name, sketch.type, support.grid, coding, tuple(shares.tolist()), nan, null)
+        return cls(
+            name,
+            sketch.type,
+            support.grid,
+            coding,
+            tuple(shares.tolist()),
+            sketch.nans > 0,
+            sketch.nulls > 0,
+            tuple(infinite),
+        )
+
+    @property
+    def _values(self) -> int:
+        """Number of codes that stand for values: the coding's and the infinities'."""
+        return len(self.coding) + len(self.infinite)
 
     @property
     def field(self) -> Field | None:
@@ -77,7 +96,9 @@ class NumberTransform:
             codes, scalars = np.zeros(len(ticks), np.int16), np.zeros(len(ticks), np.float32)
         usual = int(np.argmax(self.frequencies)) if self.frequencies else 0
         if ticks.dtype != np.int64:
-            self._put(codes, scalars, np.isnan(ticks), len(self.coding) if self.nan else usual)
+            for place, end in enumerate(self.infinite):
+                self._put(codes, scalars, ticks == end, len(self.coding) + place)
+            self._put(codes, scalars, np.isnan(ticks), self._values if self.nan else usual)
         if array.null_count:
             missing = array.is_null().to_numpy(zero_copy_only=False)
             self._put(codes, scalars, missing, len(self.frequencies) - 1 if self.null else usual)
@@ -91,16 +112,19 @@ class NumberTransform:
 
     def decode(self, codes: np.ndarray, scalars: np.ndarray, rows: RowDraws) -> pa.Array:
         """The values of codes and scalars."""
-        missing = codes >= len(self.coding) + self.nan if self.null else None
+        missing = codes >= self._values + self.nan if self.null else None
         if len(self.coding):
             values = self.coding.decode(np.minimum(codes, len(self.coding) - 1), scalars)
         else:
             values = np.zeros(len(codes), np.float64 if self.nan else np.int64)
         ticks = self.grid.ticks(values) if self.grid else values
         decimals = self.grid.decimals if self.grid else 0
-        if self.nan:
-            ticks = np.where(codes == len(self.coding), np.nan, ticks / 10.0**decimals)
-            decimals = 0
+        if self.nan or self.infinite:
+            ticks, decimals = ticks / 10.0**decimals, 0
+            for place, end in enumerate(self.infinite):
+                ticks = np.where(codes == len(self.coding) + place, end, ticks)
+            if self.nan:
+                ticks = np.where(codes == self._values, np.nan, ticks)
         return from_ticks(ticks, self.type, missing, decimals)
 
     def constrain(self, low: float, high: float) -> Constraint:
@@ -112,8 +136,10 @@ class NumberTransform:
         share = np.where(met, self.coding.share(low_at, high_at), 0.0)
         share[met & (low_at == first) & (high_at == last)] = 1.0
         absent = np.zeros(len(self.frequencies) - len(self.coding), np.float32)
+        beyond = absent.copy()
+        beyond[: len(self.infinite)] = [low <= end <= high for end in self.infinite]
         return Constraint(
-            np.concatenate([share.astype(np.float32), absent]),
+            np.concatenate([share.astype(np.float32), beyond]),
             np.concatenate([np.where(met, low_at, first), absent + self.coding.span[0]]),
             np.concatenate([np.where(met, high_at, last), absent + self.coding.span[1]]),
         )
@@ -121,7 +147,7 @@ class NumberTransform:
     def missing(self) -> Constraint:
         """Where the value is NaN or null."""
         weights = np.zeros(len(self.frequencies), np.float32)
-        weights[len(self.coding) :] = 1.0
+        weights[self._values :] = 1.0
         low, high = self.coding.span
         return Constraint(weights, np.full_like(weights, low), np.full_like(weights, high))
 
@@ -151,6 +177,7 @@ class NumberTransform:
             "frequencies": list(self.frequencies),
             "nan": self.nan,
             "null": self.null,
+            **({"infinite": [str(end) for end in self.infinite]} if self.infinite else {}),
         }
 
     @classmethod
@@ -160,7 +187,9 @@ class NumberTransform:
         grid = Grid(**plain["grid"]) if plain["grid"] else None
         shares = tuple(plain["frequencies"])
         coding: Coding = kind.from_dict(plain)
-        return cls(name, arrow_type, grid, coding, shares, plain["nan"], plain["null"])
+        infinite = tuple(float(end) for end in plain.get("infinite", ()))
+        nan, null = plain["nan"], plain["null"]
+        return cls(name, arrow_type, grid, coding, shares, nan, null, infinite)
 
 
 def _rows_of_codes(coding: Coding, support: Support) -> list[float]:

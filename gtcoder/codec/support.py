@@ -89,11 +89,14 @@ class Support:
 
 
 def support_of(sketch: ColumnSketch) -> Support:
-    """The weighted values of a column of numbers, nulls and NaN left out."""
+    """The weighted finite values of a column of numbers."""
     assert sketch.numbers is not None
     grid = _grid(sketch)
     counts = sketch.counts
     values, weights = np.asarray(counts.values), counts.counts.astype(np.float64)
+    if values.dtype == np.float64:  # infinities have codes of their own
+        finite = np.isfinite(values)
+        values, weights = values[finite], weights[finite]
     if not counts.exact:
         values, weights = _estimated(sketch, values, weights)
     values = values.astype(np.float64) if grid is None else grid.index(values)
@@ -127,6 +130,6 @@ def _estimated(
     heavy = counts >= _HEAVY_SHARE * sketch.present
     light = sample[~np.isin(sample, values[heavy])]
     heavy_counts = counts[heavy] + sketch.counts.error / 2
-    rest = max(sketch.present - heavy_counts.sum(), 0.0)
+    rest = max(sketch.present - sum(sketch.numbers.infinite) - heavy_counts.sum(), 0.0)
     weights = np.full(len(light), rest / max(len(light), 1))
     return np.concatenate([light, values[heavy]]), np.concatenate([weights, heavy_counts])

@@ -9,13 +9,16 @@ from typing import Any, Self
 import pyarrow as pa
 
 from gtcoder.errors import SchemaError
-from gtcoder.schema.kind import CATEGORIES, Kind
+from gtcoder.schema.kind import CATEGORIES, UNLEARNED, Kind
 from gtcoder.schema.schema import Column, Schema
 from gtcoder.sketch.column import ColumnSketch
 from gtcoder.sketch.table import TableSketch
 
 MOST_CLASSES = 20
 """A whole-number target of at most so many values is a class, of more a number."""
+
+
+_UNCOMPARED = UNLEARNED - {Kind.CONSTANT}
 
 
 class Task(StrEnum):
@@ -68,7 +71,7 @@ class Roles:
         groups: dict[str, list[str]] = {"continuous": [], "discrete": []}
         left_out = {}
         for column in kinds.columns:
-            if column.kind in (Kind.IDENTIFIER, Kind.TEXT) and column.name != target:
+            if column.kind in _UNCOMPARED and column.name != target:
                 left_out[column.name] = f"{column.kind} columns are not compared"
             elif column.name == target:
                 groups["discrete" if task is Task.CLASSIFICATION else "continuous"].append(target)
@@ -101,7 +104,7 @@ def _task(target: str, kinds: Schema, sketch: TableSketch, asked: Task | None) -
             f"{' or '.join(map(repr, near))}?"
         )
     column = kinds[target]
-    if column.kind in (Kind.TEXT, Kind.IDENTIFIER):
+    if column.kind in _UNCOMPARED:
         raise SchemaError(
             f"target {target!r}: expected a column of classes or numbers, found "
             f"{column.kind.value}; name another, or set its kind with a schema"

@@ -26,14 +26,15 @@ class Kind(StrEnum):
     DURATION = "duration"
     CONSTANT = "constant"
     IDENTIFIER = "identifier"
+    PATTERN = "pattern"
     TEXT = "text"
 
 
 CATEGORIES = frozenset({Kind.BOOLEAN, Kind.CATEGORICAL, Kind.HIGH_CARDINALITY})
 """Kinds whose values have no order."""
 
-UNLEARNED = frozenset({Kind.CONSTANT, Kind.IDENTIFIER, Kind.TEXT})
-"""Kinds the network never sees."""
+UNLEARNED = frozenset({Kind.CONSTANT, Kind.IDENTIFIER, Kind.PATTERN, Kind.TEXT})
+"""Kinds whose values the network never sees; of a pattern it sees whether there is one."""
 
 MANY_CATEGORIES = 1024
 """More distinct values than this are `high_cardinality`."""
@@ -41,9 +42,16 @@ MANY_CATEGORIES = 1024
 _ROWS_TO_TELL = 50
 """With fewer rows than this, values that never repeat say nothing."""
 
+_WORDS = "id|key|pk|uuid|guid|nr|no|number|nummer"
 _IDENTIFIER_NAME = re.compile(
-    r"(?i:(?:^|[_\s-])(?:id|key|uuid|guid)$)|[a-z](?:Id|ID|Key|Uuid|UUID)$"
+    rf"(?i:(?:^|[_\s.-])(?:{_WORDS})[.]?$)|(?i:^(?:id|pk)[_\s.-])"
+    r"|[a-z](?:Id|ID|Key|Uuid|UUID|Nr|No|Number)$"
 )
+_LEAST_KEYS = 2**31 - 1
+"""A type that holds no number as large cannot number rows."""
+_COMMON_SHARE = 0.5
+"""Of a text column's rows, with a category that a few rows share; with less it is a pattern."""
+_FEW_ROWS = 5
 
 
 def possible_kinds(arrow_type: pa.DataType) -> list[Kind]:
@@ -53,7 +61,7 @@ def possible_kinds(arrow_type: pa.DataType) -> list[Kind]:
         case Family.BOOLEAN:
             return [Kind.BOOLEAN, Kind.CATEGORICAL]
         case Family.TEXT:
-            return [*groups, Kind.IDENTIFIER, Kind.TEXT]
+            return [*groups, Kind.IDENTIFIER, Kind.PATTERN, Kind.TEXT]
         case Family.CATEGORY:
             return groups
         case Family.BINARY:
@@ -62,7 +70,7 @@ def possible_kinds(arrow_type: pa.DataType) -> list[Kind]:
             own = [_number_kind(arrow_type)]
             if not pt.is_temporal(arrow_type):
                 own = [Kind.INTEGER, Kind.DECIMAL, Kind.REAL]
-            return [*own, *groups, *([Kind.IDENTIFIER] if pt.is_integer(arrow_type) else [])]
+            return [*own, *groups, *([Kind.IDENTIFIER] if largest_key(arrow_type) else [])]
     return []
 
 
@@ -98,18 +106,38 @@ def _number_kind(arrow_type: pa.DataType) -> Kind:
 
 
 def _numbers_rows(name: str, sketch: ColumnSketch) -> bool:
-    """Whether an integer column numbers the rows.
+    """Whether a column of whole numbers numbers the rows.
 
-    It never repeats, and either its values lie so close together that a measurement would have to
-    repeat (birthday bound), or it is named like a key.
+    It never repeats, its type can number as many rows as one likes, and it is named like a key, or
+    counts from 0 or 1 without gaps to speak of. Years, ranks and levels that never repeat are
+    numbers like any other.
     """
-    if not (pt.is_integer(sketch.type) and sketch.numbers and sketch.nulls == 0):
+    if not (largest_key(sketch.type) and sketch.numbers and sketch.nulls + sketch.nans == 0):
         return False
-    if sketch.rows < _ROWS_TO_TELL or not sketch.unique:
+    lattice = sketch.numbers.lattice
+    if sketch.rows < _ROWS_TO_TELL or not sketch.unique or not lattice.regular or lattice.decimals:
+        return False
+    if not pt.is_integer(sketch.type) and not _IDENTIFIER_NAME.search(name):
         return False
     low, high = sketch.numbers.quantiles.at(np.array([0.0, 1.0]))
-    dense = high - low < 4 * sketch.rows
-    return sketch.distinct > 0.93 * sketch.rows and bool(dense or _IDENTIFIER_NAME.search(name))
+    counts = low in (0, 1) and high - low < 1.1 * sketch.rows
+    return sketch.distinct > 0.93 * sketch.rows and bool(counts or _IDENTIFIER_NAME.search(name))
+
+
+def largest_key(arrow_type: pa.DataType) -> int:
+    """The largest number of a type that can number rows; 0 of one that cannot.
+
+    Whole numbers of 32 bits or more, decimals without a fraction, and doubles up to 2**53.
+    """
+    if pt.is_integer(arrow_type):
+        largest = int(np.iinfo(arrow_type.to_pandas_dtype()).max)
+    elif pt.is_decimal(arrow_type) and arrow_type.scale == 0:
+        largest = min(10**arrow_type.precision - 1, 2**63 - 1)
+    elif pt.is_float64(arrow_type):
+        largest = 2**53
+    else:
+        return 0
+    return min(largest, 2**63 - 1) if largest >= _LEAST_KEYS else 0
 
 
 def _text_kind(sketch: ColumnSketch) -> Kind:
@@ -123,7 +151,9 @@ def _text_kind(sketch: ColumnSketch) -> Kind:
         return Kind.TEXT if prose else Kind.IDENTIFIER
     if sketch.distinct > max(0.5 * sketch.present, _ROWS_TO_TELL) and letters > 24:
         return Kind.TEXT
-    return _category_kind(sketch)
+    counts = sketch.counts.counts + sketch.counts.error
+    common = int(sketch.counts.counts[counts >= _FEW_ROWS].sum())
+    return _category_kind(sketch) if common >= _COMMON_SHARE * sketch.present else Kind.PATTERN
 
 
 def _category_kind(sketch: ColumnSketch) -> Kind:

@@ -88,6 +88,14 @@ class Schema:
         )
         return replace(self, columns=columns)
 
+    def noted(self, notes: Mapping[str, str]) -> Self:
+        """The schema with notes on columns that have none yet."""
+        columns = tuple(
+            replace(c, note=notes[c.name]) if notes.get(c.name) and not c.note else c
+            for c in self.columns
+        )
+        return replace(self, columns=columns)
+
     def exclude(self, names: Iterable[str]) -> Self:
         """The schema without some columns."""
         gone = {_known(name, self.names) for name in names}
@@ -226,6 +234,7 @@ def _with_kind(column: Column, setting: Mapping[str, Any]) -> Column:
 
 _NOTES = {
     Kind.IDENTIFIER: "every value is its own: regenerated, not learned",
+    Kind.PATTERN: "hardly a value is shared by 5 rows: made afresh in their shape, not learned",
     Kind.TEXT: "free text: left out, empty in the output",
 }
 

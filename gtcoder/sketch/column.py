@@ -18,6 +18,7 @@ from gtcoder.sketch.counts import CAPACITY, Counts
 from gtcoder.sketch.distinct import Distinct, hash_numbers, hash_texts
 from gtcoder.sketch.lattice import Lattice
 from gtcoder.sketch.quantiles import Quantiles
+from gtcoder.sketch.sample import TextSample
 from gtcoder.sketch.text import LONG_BYTES, TextSketch
 from gtcoder.table.ticks import plain_values, to_ticks
 from gtcoder.table.types import Family, family_of, flat, is_whole
@@ -30,6 +31,8 @@ class NumberSketch:
     quantiles: Quantiles
     lattice: Lattice
     nans: int = 0
+    infinite: tuple[int, int] = (0, 0)
+    """Rows of −∞ and of ∞."""
 
     def merge(self, other: Self) -> Self:
         """The sketch of both parts together."""
@@ -37,6 +40,7 @@ class NumberSketch:
             self.quantiles.merge(other.quantiles),
             self.lattice.merge(other.lattice),
             self.nans + other.nans,
+            (self.infinite[0] + other.infinite[0], self.infinite[1] + other.infinite[1]),
         )
 
 
@@ -51,8 +55,9 @@ class ColumnSketch:
     distinct_hashes: Distinct
     numbers: NumberSketch | None = None
     texts: TextSketch | None = None
+    sample: TextSample | None = None
     ranking: tuple[object, ...] | None = None
-    """The categories of an ordered dictionary, in its order."""
+    """The words of a dictionary, in its order."""
 
     @classmethod
     def of(cls, column: pa.Array | pa.ChunkedArray) -> Self:
@@ -62,9 +67,11 @@ class ColumnSketch:
         empty = cls(array.type, len(array), array.null_count, _NO_COUNTS, _NO_HASHES)
         if family in (Family.EMPTY, Family.UNSUPPORTED, Family.BINARY):
             return empty
-        if pt.is_dictionary(array.type) and array.type.ordered:
-            empty = replace(empty, ranking=tuple(array.dictionary.slice(0, CAPACITY).to_pylist()))
+        if pt.is_dictionary(array.type):
+            words = array.dictionary.slice(0, CAPACITY).drop_null().to_pylist()
+            empty = replace(empty, ranking=tuple(words))
         values = array if family is Family.NUMBER else plain_values(array)
+        empty = replace(empty, nulls=values.null_count)  # a dictionary may have null for a word
         present = values.drop_null() if values.null_count else values
         if family is Family.NUMBER:
             return empty._of_numbers(to_ticks(present))
@@ -79,15 +86,16 @@ class ColumnSketch:
         values, counts = _unique_sorted(ticks)
         if is_whole(self.type):
             lattice = Lattice.of_whole(values)
-        elif len(finite) < len(ticks):
-            lattice = Lattice(regular=False)
         else:
-            lattice = Lattice.of_reals(values, single=not _is_double(self.type))
+            inside = values[np.isfinite(values)]
+            lattice = Lattice.of_reals(inside, single=not _is_double(self.type))
         return replace(
             self,
             counts=Counts(pa.array(values), counts).bounded(),
             distinct_hashes=Distinct.of(hash_numbers(values), counts),
-            numbers=NumberSketch(Quantiles.of(finite.astype(np.float64)), lattice, nans),
+            numbers=NumberSketch(
+                Quantiles.of(finite.astype(np.float64)), lattice, nans, _infinite(values, counts)
+            ),
         )
 
     def _of_values(self, values: pa.Array) -> Self:
@@ -101,11 +109,18 @@ class ColumnSketch:
             is_long = pc.greater(pc.binary_length(values), LONG_BYTES)
             long, values = values.filter(is_long), values.filter(pc.invert(is_long))
         counted = Counts.of(values)
+        hashed = hash_texts(counted.values)
         hashes = Distinct.of(
-            np.concatenate([hash_texts(counted.values), hash_texts(long)]),
+            np.concatenate([hashed, hash_texts(long)]),
             np.concatenate([counted.counts, np.ones(len(long), np.int64)]),
         )
-        return replace(self, counts=counted.bounded(), distinct_hashes=hashes, texts=texts)
+        return replace(
+            self,
+            counts=counted.bounded(),
+            distinct_hashes=hashes,
+            texts=texts,
+            sample=TextSample.of(counted.values, hashed),
+        )
 
     def merge(self, other: Self) -> Self:
         """The sketch of both parts together."""
@@ -117,6 +132,7 @@ class ColumnSketch:
             distinct_hashes=self.distinct_hashes.merge(other.distinct_hashes),
             numbers=self.numbers and other.numbers and self.numbers.merge(other.numbers),
             texts=self.texts and other.texts and self.texts.merge(other.texts),
+            sample=self.sample and other.sample and self.sample.merge(other.sample),
             ranking=_fuller(self.ranking, other.ranking),
         )
 
@@ -154,6 +170,14 @@ def _fuller(
 ) -> tuple[object, ...] | None:
     """The longer of two rankings, which parts of one table seldom differ in."""
     return max(one or (), other or (), key=lambda ranking: (len(ranking), str(ranking))) or None
+
+
+def _infinite(values: np.ndarray, counts: np.ndarray) -> tuple[int, int]:
+    """Rows of −∞ and of ∞ among distinct values and their counts."""
+    if values.dtype != np.float64:
+        return 0, 0
+    low, high = (int(counts[values == end].sum()) for end in (-np.inf, np.inf))
+    return low, high
 
 
 def _is_double(kind: pa.DataType) -> bool:

@@ -57,7 +57,7 @@ def constraints(codec: Codec, where: Where) -> dict[int, Constraint]:
 
 
 def _constraint(one: _Asked, conditions: Sequence[Condition]) -> tuple[int, Constraint]:
-    if one.field is None:
+    if one.field is None or not one.column.is_learned:
         raise ConditionError(
             f"column {one.column.name!r}: expected a column that is learned; found one of kind "
             f"{one.column.kind} that is not, as it has one value or none of its own; "
