@@ -60,7 +60,8 @@ def locate(
         footers = [(file, footer) for file, footer in footers if file.path not in bad]
     own = unify((file.path, schemas[file.path]) for file, _ in footers)
     kept = [file for file, _ in footers]
-    partitions = pa.schema([f for f in partition_schema(kept) if f.name not in own.names])
+    names = set(own.names)
+    partitions = pa.schema([f for f in partition_schema(kept) if f.name not in names])
     table = Table(
         uri=str(uri),
         files=tuple(kept),

@@ -1,5 +1,7 @@
 """What callers in Python hand over, made into what the library works with."""
 
+from collections import Counter
+
 import pandas as pd
 import pyarrow as pa
 
@@ -30,6 +32,6 @@ def to_arrow(table: pd.DataFrame | pa.Table) -> pa.Table:
 
 
 def _no_twins(names: list[str]) -> None:
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise TableError(f"column {twice!r} is there twice; rename or drop one of them")

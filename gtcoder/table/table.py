@@ -155,12 +155,13 @@ class Table:
 
     def _slice(self, chosen: Slice, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
         file = self.files[chosen.file]
-        own = [name for name in schema.names if name not in self.partitions.names]
+        folders = set(self.partitions.names)
+        own = [name for name in schema.names if name not in folders]
         own = own or self.footers[chosen.file].schema.names[:1]
         constants = {
             name: partition_value(file.partition[name], self.partitions.field(name).type)
             for name in schema.names
-            if name in self.partitions.names
+            if name in folders
         }
         footer = self.footers[chosen.file]
         with readable(file.path, self.format):

@@ -124,17 +124,18 @@ def _alike(a: pa.DataType, b: pa.DataType) -> bool:
 
 
 def _no_twins(path: str, schema: pa.Schema) -> None:
-    for name in schema.names:
-        if schema.names.count(name) > 1:
+    for name, count in Counter(schema.names).items():
+        if count > 1:
             raise TableError(f"{path} has two columns named {name!r}; rename one")
 
 
 def _same_columns(
     first_path: str, fields: dict[str, pa.Field], path: str, schema: pa.Schema
 ) -> None:
+    there = dict.fromkeys(schema.names)
     for one, two, names, others in (
-        (first_path, path, fields, schema.names),
-        (path, first_path, schema.names, fields),
+        (first_path, path, fields, there),
+        (path, first_path, there, fields),
     ):
         name = next((name for name in names if name not in others), None)
         if name is not None:

@@ -80,7 +80,7 @@ def layout_of(path: str, head: bytes, said: CsvFormat, *, whole: bool) -> Layout
     if said.names and records:
         header, rows, span = list(said.names), records, 0
     names = _names(header, rows)
-    twin = next((name for name in names if names.count(name) > 1), None)
+    twin = next((name for name, count in Counter(names).items() if count > 1), None)
     if twin is not None:
         raise TableError(f"{path} has two columns named {twin!r}; rename one")
     return Layout(
@@ -100,9 +100,9 @@ def layout_of(path: str, head: bytes, said: CsvFormat, *, whole: bool) -> Layout
 def _encoding(path: str, head: bytes, said: CsvFormat) -> str:
     """UTF-8 unless something else is said, or marked at the beginning."""
     encoding = said.encoding or next((name for bom, name in _BOMS if head.startswith(bom)), None)
-    if encoding is None and b"\0" in head[:1000]:
+    if encoding is None and 10 * head[:1000].count(0) > len(head[:1000]):
         raise TableError(
-            f"{path} holds zero bytes; if it is UTF-16, say so: --csv encoding=utf-16-le"
+            f"{path} holds many zero bytes; if it is UTF-16, say so: --csv encoding=utf-16-le"
         )
     return encoding or "utf-8"
 

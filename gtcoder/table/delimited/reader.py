@@ -41,8 +41,8 @@ def survey(path: str, said: CsvFormat) -> Survey:
         return Survey(path, layout, columns, rows)
     for batch in _texts(path, layout, layout.names):
         rows += batch.num_rows
-        for name, evidence in columns.items():
-            evidence.add(batch[name], nulls)
+        for evidence, texts in zip(columns.values(), batch.columns, strict=True):
+            evidence.add(texts, nulls)
     return Survey(path, layout, columns, rows)
 
 
@@ -58,8 +58,8 @@ def read_csv(path: str, plan: Plan, columns: list[str]) -> Iterator[pa.RecordBat
     for batch in _texts(path, plan.layout, columns):
         yield pa.RecordBatch.from_arrays(
             [
-                _column(path, name, batch[name], plan.readings[name], nulls, empty)
-                for name in columns
+                _column(path, name, texts, plan.readings[name], nulls, empty)
+                for name, texts in zip(columns, batch.columns, strict=True)
             ],
             names=columns,
         )
@@ -119,8 +119,8 @@ def _opened(
     *,
     threads: bool = True,
 ) -> Iterator[pa.csv.CSVStreamingReader]:
-    places = [str(at) for at in range(len(layout.names))]
-    chosen = [places[layout.names.index(name)] for name in columns]
+    places = {name: str(at) for at, name in enumerate(layout.names)}
+    chosen = [places[name] for name in columns]
     nulls = NULL_WORDS if layout.quoted_words else ALWAYS_NULL
 
     def wrong(row: Any) -> str:
@@ -133,7 +133,7 @@ def _opened(
             _utf8(file, layout),
             read_options=pa.csv.ReadOptions(
                 block_size=max(_BLOCK_BYTES, 8 * layout.characters),
-                column_names=places,
+                column_names=list(places.values()),
                 skip_rows=layout.lines,
                 use_threads=threads,
             ),
@@ -145,7 +145,7 @@ def _opened(
                 invalid_row_handler=wrong,
             ),
             convert_options=pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(places, pa.string()),
+                column_types=dict.fromkeys(chosen, pa.string()),
                 include_columns=chosen,
                 null_values=list(nulls),
                 strings_can_be_null=True,

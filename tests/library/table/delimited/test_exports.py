@@ -92,6 +92,24 @@ EXPORTS = {
         "a;b\n1;2;\n3;4;\n",
         {"a": [1, 3], "b": [2, 4], "column_3": [None, None]},
     ),
+    "a table between bars": (
+        "|a|b|\n|1|x|\n|2|y|\n",
+        {"column_1": [None, None], "a": [1, 2], "b": ["x", "y"], "column_4": [None, None]},
+    ),
+    "a log in German": (
+        "zeit;wert\n2024-01-01 10:00:00,123;1,5E+03\n2024-01-01 10:00:01,5;2\n",
+        {
+            "zeit": [
+                dt.datetime(2024, 1, 1, 10, 0, 0, 123_000),
+                dt.datetime(2024, 1, 1, 10, 0, 1, 500_000),
+            ],
+            "wert": [1500.0, 2.0],
+        },
+    ),
+    "JSON in a field": (
+        'id,j\n1,"{""a"": ""x, y""}"\n2,5" pipe\n3,"C:\\dir\\"\n',
+        {"id": [1, 2, 3], "j": ['{"a": "x, y"}', '5" pipe', "C:\\dir\\"]},
+    ),
     "old Macintosh": ("a,b\r1,x\r2,y\r", {"a": [1, 2], "b": ["x", "y"]}),
     "Switzerland": ("a;b\nx;1'234.50\ny;999.00\n", {"a": ["x", "y"], "b": [1234.5, 999.0]}),
 }
