@@ -102,7 +102,7 @@ class CategoryTransform:
     def decode(self, codes: np.ndarray, scalars: np.ndarray, rows: RowDraws) -> pa.Array:
         """The categories; the rest becomes `<other>`, or a draw from the named where it is rare."""
         known = len(self.values)
-        if self.rest and known and not self._says_other:
+        if self.rest and known and not self.says_other:
             lost = np.flatnonzero(codes == known)
             shares = np.cumsum(self.frequencies[:known])
             drawn = np.searchsorted(shares / shares[-1], rows.draws(lost), side="right")
@@ -134,15 +134,16 @@ class CategoryTransform:
         if self.levels is not None:
             found = pc.index_in(self.values, value_set=self.levels).to_numpy()
         places[: len(self.values)] = found
-        if self.rest and self._says_other:
+        if self.says_other:
             places[len(self.values)] = len(words)
             words = pa.concat_arrays([words, pa.array([OTHER], words.type)])
         return words, places
 
     @property
-    def _says_other(self) -> bool:
+    def says_other(self) -> bool:
+        """Whether the rest comes back as `<other>`: in text, where it is common or all there is."""
         known = len(self.values)
-        if not is_text(value_type(self.type)):
+        if not (self.rest and is_text(value_type(self.type))):
             return False
         return known == 0 or self.frequencies[known] >= _COMMON_REST
 
@@ -152,7 +153,7 @@ class CategoryTransform:
         kind = value_type(self.type)
         words = from_lookup(self.values, kind)
         if self.rest:
-            other = pa.array([OTHER if self._says_other else None], words.type)
+            other = pa.array([OTHER if self.says_other else None], words.type)
             words = pa.concat_arrays([words, other])
         if self.null:
             words = pa.concat_arrays([words, pa.nulls(1, words.type)])
@@ -163,7 +164,7 @@ class CategoryTransform:
         met = pc.is_in(self.values, value_set=wanted).to_numpy(zero_copy_only=False)
         weights = np.zeros(len(self.frequencies), np.float32)
         weights[: len(met)] = met
-        if self.rest and self._says_other and OTHER in wanted.to_pylist():
+        if self.says_other and OTHER in wanted.to_pylist():
             weights[len(self.values)] = 1.0
         return Constraint(weights, np.zeros_like(weights), np.zeros_like(weights))
 
@@ -220,8 +221,8 @@ def rest_note(transform: CategoryTransform, sketch: ColumnSketch, min_rows: int)
     rows = "1 row" if rest == 1 else f"{rest:,} rows"
     few = f"{rows} ({rest / sketch.rows:.1%}) of categories that fewer than {min_rows} share"
     if not len(transform.values):
-        return f"{few}: come back as " + (f"{OTHER}" if transform._says_other else "missing")
-    become = OTHER if transform._says_other else "one of the others"
+        return f"{few}: come back as " + (f"{OTHER}" if transform.says_other else "missing")
+    become = OTHER if transform.says_other else "one of the others"
     return f"{few} or beyond the {len(transform.values):,} commonest: come back as {become}"
 
 

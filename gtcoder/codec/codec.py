@@ -48,11 +48,8 @@ class Codec:
         """The codec of a table, from its schema and its sketch alone."""
         config = config or CodecConfig()
         fitted = tuple(_fit(c, sketch.columns[c.name], config) for c in schema.columns)
-        notes = {
-            t.name: rest_note(t, sketch.columns[t.name], config.min_category_rows)
-            for t in fitted
-            if isinstance(t, CategoryTransform)
-        }
+        columns = zip(schema.columns, fitted, strict=True)
+        notes = {c.name: _note(t, sketch.columns[c.name], config) for c, t in columns}
         return cls(schema.noted(notes), fitted)
 
     @cached_property
@@ -132,7 +129,8 @@ class Codec:
 
 def _fit_category(column: Column, sketch: ColumnSketch, config: CodecConfig) -> Transform:
     fitted = CategoryTransform.fit(column.name, sketch, config)
-    return fitted if fitted.field or len(fitted.values) else _fit_constant(column, sketch, config)
+    told = fitted.field or len(fitted.values) or fitted.says_other
+    return fitted if told else _fit_constant(column, sketch, config)
 
 
 def _fit_constant(column: Column, sketch: ColumnSketch, config: CodecConfig) -> Transform:
@@ -171,6 +169,16 @@ _FITS: Mapping[Kind, Callable[[Column, ColumnSketch, CodecConfig], Transform]] =
 
 def _fit(column: Column, sketch: ColumnSketch, config: CodecConfig) -> Transform:
     return _FITS[column.kind](column, sketch, config)
+
+
+def _note(transform: Transform, sketch: ColumnSketch, config: CodecConfig) -> str:
+    """What of a column does not come back as it was, if anything."""
+    if isinstance(transform, CategoryTransform):
+        return rest_note(transform, sketch, config.min_category_rows)
+    if isinstance(transform, ConstantTransform) and transform.value is None and sketch.present:
+        back = "missing" if transform.nullable else "zero or empty"
+        return f"nothing that {config.min_category_rows} rows share: comes back as {back}"
+    return ""
 
 
 def _column(table: pa.Table | pa.RecordBatch, column: Column) -> pa.Array:

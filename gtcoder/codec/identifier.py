@@ -68,7 +68,7 @@ class IdentifierTransform:
     def decode(self, codes: np.ndarray, scalars: np.ndarray, rows: RowDraws) -> pa.Array:
         """The identifier of each row's number; past its type's largest they begin again."""
         if not is_text(self.type):
-            room = largest_key(self.type) - self.start + 1
+            room = largest_key(self.type) - self.start
             return from_ticks(_as_ticks(rows.numbers % room + self.start, self.type), self.type)
         digits = pa.array(rows.numbers + self.start).cast(pa.string())
         padded = pc.utf8_lpad(digits, self.digits, "0")

@@ -84,17 +84,28 @@ class Shapes:
             seeds: random bits of each row's own, uint64 (B,).
             numbers: each row's number in its stream, int64 (B,): no two numbers give one string.
         """
+        beyond = self._apart if numbers is not None else ""
         shares = np.cumsum([shape.share for shape in self.shapes])
         chosen = np.searchsorted(shares / shares[-1], _uniform(seeds, 0), side="right")
+        if numbers is not None:  # what has no room in a small shape goes to the largest
+            rooms = np.array([_room(shape) for shape in self.shapes])
+            chosen = np.where(numbers >= rooms[chosen], rooms.argmax(), chosen)
         parts, order = [], []
         for at, shape in enumerate(self.shapes):
             rows = np.flatnonzero(chosen == at)
             own = None if numbers is None else numbers[rows]
-            parts.append(_drawn(shape, seeds[rows], own, iban=self.iban))
+            parts.append(_drawn(shape, seeds[rows], own, beyond, iban=self.iban))
             order.append(rows)
         places = np.empty(len(seeds), np.int64)
         places[np.concatenate(order)] = np.arange(len(seeds))
         return pa.concat_arrays(parts).take(pa.array(places))
+
+    @property
+    def _apart(self) -> str:
+        """A character that is in no shape: what follows it cannot be taken for part of one."""
+        places = [place for shape in self.shapes for place in shape.places]
+        used = {letter for place in places for text in place.choices for letter in text}
+        return next(letter for letter in "-_./~:+#=|" if letter not in used)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -197,11 +208,13 @@ def _uniform(seeds: np.ndarray, purpose: int) -> np.ndarray:
     return (hash_numbers(seeds + step) >> np.uint64(11)) / 2.0**53
 
 
-def _drawn(shape: Shape, seeds: np.ndarray, numbers: np.ndarray | None, *, iban: bool) -> pa.Array:
+def _drawn(
+    shape: Shape, seeds: np.ndarray, numbers: np.ndarray | None, beyond: str, *, iban: bool
+) -> pa.Array:
     columns, ending = [], None
     picked = _at_random(shape, seeds)
     if numbers is not None:
-        ending = _by_number(shape, picked, numbers)
+        ending = _by_number(shape, picked, numbers, beyond)
     for place, at in zip(shape.places, picked, strict=True):
         columns.append(pa.array(place.choices, pa.string()).take(pa.array(at)))
     if ending is not None:
@@ -220,8 +233,10 @@ def _at_random(shape: Shape, seeds: np.ndarray) -> list[np.ndarray]:
     return picked
 
 
-def _by_number(shape: Shape, picked: list[np.ndarray], numbers: np.ndarray) -> pa.Array:
-    """Let the last places follow from the rows' numbers, one to one; what to append beyond them.
+def _by_number(
+    shape: Shape, picked: list[np.ndarray], numbers: np.ndarray, beyond: str
+) -> pa.Array:
+    """Let the last places follow from the rows' numbers, one to one; what to append past them.
 
     Places are grouped from the end into digits of up to 31 bits. The number's remainder by the
     first is scattered by an affine permutation, what is left of it goes to the next, shifted by
@@ -236,8 +251,13 @@ def _by_number(shape: Shape, picked: list[np.ndarray], numbers: np.ndarray) -> p
         for at in group:
             count = np.uint64(len(shape.places[at].choices))
             picked[at], digit = (digit % count).astype(np.int64), digit // count
-    texts = pa.array(left.astype(np.int64)).cast(pa.string())
+    texts = pc.binary_join_element_wise(beyond, pa.array(left.astype(np.int64)).cast("string"), "")
     return pc.if_else(pa.array(left == 0), "", texts)
+
+
+def _room(shape: Shape) -> int:
+    """How many strings a shape has, up to what an int64 can count."""
+    return min(prod(len(place.choices) for place in shape.places), 2**63 - 1)
 
 
 def _groups(shape: Shape) -> Iterator[list[int]]:

@@ -151,6 +151,8 @@ def _text_kind(sketch: ColumnSketch) -> Kind:
         return Kind.TEXT if prose else Kind.IDENTIFIER
     if sketch.distinct > max(0.5 * sketch.present, _ROWS_TO_TELL) and letters > 24:
         return Kind.TEXT
+    if sketch.present < _ROWS_TO_TELL:
+        return _category_kind(sketch)
     counts = sketch.counts.counts + sketch.counts.error
     common = int(sketch.counts.counts[counts >= _FEW_ROWS].sum())
     return _category_kind(sketch) if common >= _COMMON_SHARE * sketch.present else Kind.PATTERN

@@ -22,7 +22,7 @@ from gtcoder.training.clock import Clock
 from gtcoder.training.keeper import Keeper, load_weights
 from gtcoder.training.mixture import MixtureFits
 from gtcoder.training.objective import objective
-from gtcoder.training.optimizer import WARM_UP_STEPS, clip, learning_rate, optimizer_of
+from gtcoder.training.optimizer import clip, learning_rate, optimizer_of, warm_up_steps
 from gtcoder.training.options import Progress, RunOptions
 from gtcoder.training.rows.batch import seeded, to_device
 from gtcoder.training.rows.encoded import EncodedRows
@@ -151,7 +151,9 @@ class Training:
                 codes, scalars, noise=noise, against_mixture=self.state.fitted
             )
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, self._steps_done, self.state.share)
+            group["lr"] = learning_rate(
+                self.config, self._steps_done, self._steps_at_most, self.state.share
+            )
         self.optimizer.zero_grad(set_to_none=True)
         objective(losses, self.config, fitted=self.state.fitted).backward()
         clip(self.model)
@@ -202,7 +204,7 @@ class Training:
         if loss is not None:
             line["validation"] = loss
             warm = self.model.config.latent_mixture and not state.fitted
-            patient = self._steps_done < WARM_UP_STEPS
+            patient = self._steps_done < warm_up_steps(self._steps_at_most)
             self.validation.judge(loss, state, warm=warm, patient=patient)
             if not state.history:
                 each = (time.monotonic() - began) * self.world / len(self.validation.held)

@@ -9,8 +9,8 @@ from torch import nn
 from gtcoder.config import TrainingConfig
 from gtcoder.model.gtcoder import GTCoder
 
-WARM_UP_STEPS = 100
-"""Steps in which the learning rate rises from zero."""
+_WARM_UP_STEPS = 100
+"""Steps in which the learning rate rises from zero, or a tenth of the run if that is less."""
 LEAST_SHARE = 0.01
 """Of the peak learning rate, at the end of the run."""
 
@@ -33,15 +33,21 @@ def optimizer_of(model: GTCoder, config: TrainingConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
-def learning_rate(config: TrainingConfig, step: int, share: float) -> float:
-    """Peak · min(1, (step + 1) / 100) · (.01 + .99 · (1 + cos(π · share)) / 2).
+def warm_up_steps(steps: int) -> int:
+    """Steps in which the learning rate rises, of a run of so many."""
+    return min(_WARM_UP_STEPS, max(steps // 10, 1))
+
+
+def learning_rate(config: TrainingConfig, step: int, steps: int, share: float) -> float:
+    """Peak · min(1, (step + 1) / warm-up) · (.01 + .99 · (1 + cos(π · share)) / 2).
 
     Args:
         config: has the peak.
-        step: steps taken over the whole run.
+        step: steps taken so far.
+        steps: of the whole run, at most.
         share: of the run that is done, in [0, 1].
     """
-    rise = min(1.0, (step + 1) / WARM_UP_STEPS)
+    rise = min(1.0, (step + 1) / warm_up_steps(steps))
     fall = LEAST_SHARE + (1 - LEAST_SHARE) * 0.5 * (1 + math.cos(math.pi * share))
     return config.learning_rate * rise * fall
 

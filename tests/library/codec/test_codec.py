@@ -495,7 +495,7 @@ def test_identifiers_go_on_from_the_first_row():
     first = decode(codec, encoded)
     second = decode(codec, encoded, first_row=200)
     ids = [*first["id"].to_pylist(), *second["id"].to_pylist()]
-    assert ids == list(range(1, 401))
+    assert ids == list(range(1_000, 1_400))
     assert second["key"].to_pylist()[:2] == ["C-00201", "C-00202"]
 
 

@@ -26,8 +26,16 @@ def test_biases_norms_and_log_marginals_do_not_decay(layout, small):
 
 
 @pytest.mark.parametrize(
-    ("step", "share", "expected"), [(0, 0.0, 0.01), (99, 0.0, 1.0), (500, 0.5, 0.505), (9, 1, 1e-3)]
+    ("step", "steps", "share", "expected"),
+    [
+        (0, 5_000, 0.0, 0.01),
+        (99, 5_000, 0.0, 1.0),
+        (500, 5_000, 0.5, 0.505),
+        (9, 5_000, 1, 1e-3),
+        (4, 100, 0.0, 0.5),
+        (0, 3, 0.0, 1.0),
+    ],
 )
-def test_the_learning_rate_rises_and_falls(step, share, expected):
+def test_the_learning_rate_rises_and_falls(step, steps, share, expected):
     config = TrainingConfig(epochs=1, batch_rows=1, learning_rate=1.0)
-    assert learning_rate(config, step, share) == pytest.approx(expected)
+    assert learning_rate(config, step, steps, share) == pytest.approx(expected)
