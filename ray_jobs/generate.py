@@ -14,16 +14,16 @@ from typing import Any
 import pyarrow as pa
 
 from gtcoder.bundle import Bundle
-from gtcoder.errors import BundleError, ConfigError
+from gtcoder.errors import BundleError, ConfigError, OutputError
 from gtcoder.progress import Reporter, counted, peak_bytes
 from gtcoder.sampling.sample import Sampler
-from gtcoder.table.files import absolute
+from gtcoder.table.files import absolute, exists
 from gtcoder.where.constraint import constraints
 from ray_jobs.cluster.answers import answered, opened
 from ray_jobs.cluster.connection import connected, data_context
 from ray_jobs.cluster.workers import wait_for, wait_free
 from ray_jobs.output import Output
-from ray_jobs.shards import Shard, Stream, write_shard
+from ray_jobs.shards import FileFormat, Shard, Stream, write_shard
 
 _GOES_ON = "the same command goes on where it stopped"
 _LEAST_ROWS, _MOST_ROWS, _FILES = 50_000, 1_000_000, 8
@@ -40,6 +40,8 @@ class GenerateRequest:
     seed: int = 0
     rows_per_file: int | None = None
     where: Sequence[str] = ()
+    format: str | None = None
+    """`parquet`, `csv` or `jsonl`; by the ending of `out` where it is a file's, else Parquet."""
     checksum: str | None = None
     """Of the bundle meant; of any, if not given."""
     num_workers: int | None = None
@@ -53,6 +55,17 @@ class GenerateRequest:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
         if self.seed < 0:
             raise ConfigError(f"--seed must not be negative, but is {self.seed}")
+        if self.format is not None and self.format not in list(FileFormat):
+            raise ConfigError(f"--format {self.format}: expected {', '.join(FileFormat)}")
+        if self.is_file and self.format not in (None, FileFormat.of(self.out)):
+            raise ConfigError(
+                f"--format {self.format} and --out {self.out} say different things; give one"
+            )
+
+    @property
+    def is_file(self) -> bool:
+        """Whether one file is asked for, by the ending of its name, rather than a folder."""
+        return self.out.lower().endswith(tuple(f".{each}" for each in FileFormat))
 
     @property
     def shard_rows(self) -> int:
@@ -70,6 +83,7 @@ class GenerateRequest:
             rows_per_file=self.shard_rows,
             seed=self.seed,
             where=self.where,
+            format=FileFormat(self.format or FileFormat.PARQUET),
         )
 
 
@@ -86,13 +100,17 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
             f"{bundle.checksum}); ask again, or put the other bundle back"
         )
     constraints(bundle.codec, list(request.where))
-    output = request.output(bundle)
     stream = Stream(
         bundle=absolute(request.bundle),
         checksum=bundle.checksum,
         seed=request.seed,
         where=tuple(sorted(request.where)),
+        csv=str(bundle.info.get("csv") or ""),
     )
+    if request.is_file:
+        _write_file(request, bundle, stream, reporter)
+        return
+    output = request.output(bundle)
     todo, files = output.claim(stream, overwrite=request.overwrite), len(output.shards)
     there = files - len(todo)
     if there:
@@ -108,6 +126,30 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
         f"{request.rows:,} rows in {counted(files, 'file')}, {rows:,} of them written now"
         + (f" at {rows / seconds:,.0f} rows/s; {reporter.stages()}" if seconds else "")
         + f"; peak memory {max(reporter.peak_bytes, peak_bytes()) / 1e6:,.0f} MB; {request.out}"
+    )
+
+
+def _write_file(
+    request: GenerateRequest, bundle: Bundle, stream: Stream, reporter: Reporter
+) -> None:
+    """Write all rows into one file, in this process: a file has one writer, so no Ray is needed.
+
+    Raises:
+        OutputError: something is there, and `overwrite` is not set.
+    """
+    shard = Shard(absolute(request.out), 0, request.rows)
+    if exists(shard.uri) and not request.overwrite:
+        raise OutputError(f"{request.out} exists; choose another --out, or add --overwrite")
+    asked = constraints(bundle.codec, list(stream.where))
+    with reporter.stage("generate"):
+        try:
+            write_shard(shard, stream, Sampler(bundle.model(), bundle.codec, asked))
+        except OSError as error:
+            raise OutputError(str(error)) from error
+    seconds = reporter.seconds["generate"]
+    reporter.result(
+        f"{request.rows:,} rows in 1 file at {request.rows / max(seconds, 1e-3):,.0f} rows/s; "
+        f"{request.out}"
     )
 
 

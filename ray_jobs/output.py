@@ -13,12 +13,12 @@ from typing import Any
 
 from gtcoder.errors import OutputError
 from gtcoder.table.files import join, list_files, read_bytes, remove, remove_leftovers, write_bytes
-from ray_jobs.shards import Shard, Stream, is_written
+from ray_jobs.shards import FileFormat, Shard, Stream, is_written
 
 MANIFEST = "_manifest.json"
 _REQUEST = "_request.json"
 _DRAFTS = (".part-", f".{_REQUEST}", f".{MANIFEST}")
-_SHARD = re.compile(r"part-(\d+)-of-\d+\.parquet")
+_SHARD = re.compile(r"part-(\d+)-of-\d+\.(?:parquet|csv|jsonl)")
 
 
 def is_shard(name: str) -> bool:
@@ -37,6 +37,7 @@ class Output:
     rows_per_file: int
     seed: int
     where: Sequence[str]
+    format: FileFormat = FileFormat.PARQUET
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -47,6 +48,7 @@ class Output:
             "rows_per_file": self.rows_per_file,
             "seed": self.seed,
             "where": sorted(self.where),
+            **({} if self.format is FileFormat.PARQUET else {"format": self.format.value}),
         }
 
     @property
@@ -55,7 +57,8 @@ class Output:
         count = -(-self.rows // self.rows_per_file)
         return [
             Shard(
-                join(self.folder, f"part-{index:05d}-of-{count:05d}.parquet"), *self._range(index)
+                join(self.folder, f"part-{index:05d}-of-{count:05d}.{self.format}"),
+                *self._range(index),
             )
             for index in range(count)
         ]
@@ -110,7 +113,7 @@ class Output:
         except (ValueError, KeyError, TypeError) as error:
             path = join(self.folder, index)
             raise OutputError(f"{path} is damaged; choose another --out") from error
-        odd = [key for key, value in self.identity.items() if earlier[key] != value]
+        odd = [k for k in (self.identity | earlier) if earlier.get(k) != self.identity.get(k)]
         if not odd:
             return names
         if not overwrite:
@@ -167,7 +170,9 @@ class Output:
     def _read(self, index: str) -> dict[str, Any]:
         """What an index says of what decides the files."""
         plain = json.loads(read_bytes(join(self.folder, index)))
-        return {key: plain[key] for key in self.identity}
+        optional = {"format": plain["format"]} if "format" in plain else {}
+        needed = self.identity.keys() - {"format"}
+        return {key: plain[key] for key in self.identity if key in needed} | optional
 
     def _write(self, index: str, plain: dict[str, Any]) -> None:
         write_bytes(join(self.folder, index), (json.dumps(plain, indent=1) + "\n").encode())

@@ -270,6 +270,7 @@ def _info(
     return {
         "rows": table.rows,
         "skipped_files": len(table.skipped),
+        "csv": str(table.csv or ""),
         "seed": request.seed,
         "stopped": outcome.stopped,
         "trained_rows": outcome.trained_rows,

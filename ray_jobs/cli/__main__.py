@@ -146,10 +146,16 @@ def inspect(
 def generate(
     bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
     rows: Annotated[str, typer.Option(help="How many rows, e.g. 1000000 or 1_000_000.")],
-    out: Annotated[str, typer.Option(help="Folder or s3:// URI for the Parquet files.")],
+    out: Annotated[
+        str,
+        typer.Option(help="Folder for the files, or one file .csv, .jsonl, .parquet."),
+    ],
     seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
     rows_per_file: Annotated[
         str | None, typer.Option(help="Rows of a file; omitted, at most about 1,000,000.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="parquet, csv (as the table's files were) or jsonl.")
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -177,6 +183,7 @@ def generate(
         out=out,
         seed=seed,
         rows_per_file=count_of(rows_per_file, "--rows-per-file") if rows_per_file else None,
+        format=format,
         where=tuple(where or ()),
         checksum=checksum,
         num_workers=num_workers,
