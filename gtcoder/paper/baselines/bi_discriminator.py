@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gtcoder.paper.baselines.adversary import Critic
 from gtcoder.paper.baselines.ctgan import CTGAN
+from gtcoder.paper.baselines.networks.adversary import Critic
 
 
 @dataclass(kw_only=True)

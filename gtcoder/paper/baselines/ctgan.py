@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gtcoder.paper.baselines.adversary import Critic, adam, residual_generator
 from gtcoder.paper.baselines.baseline import Baseline
 from gtcoder.paper.baselines.conditional_vector import Asked, ConditionalVectors
 from gtcoder.paper.baselines.loop import Rows
+from gtcoder.paper.baselines.networks.adversary import Critic, adam, residual_generator
 
 
 @dataclass(kw_only=True)

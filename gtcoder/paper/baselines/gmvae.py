@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from gtcoder.paper.baselines.baseline import Baseline
-from gtcoder.paper.baselines.gaussian import Gaussian, drawn, gaussian_kl, log_density
-from gtcoder.paper.baselines.likelihood import RowLikelihood
 from gtcoder.paper.baselines.loop import Rows
-from gtcoder.paper.baselines.perceptron import GaussianLayer, perceptron
+from gtcoder.paper.baselines.networks.gaussian import Gaussian, drawn, gaussian_kl, log_density
+from gtcoder.paper.baselines.networks.likelihood import RowLikelihood
+from gtcoder.paper.baselines.networks.perceptron import GaussianLayer, perceptron
 
 
 @dataclass(kw_only=True)

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gtcoder.paper.baselines.baseline import Baseline
-from gtcoder.paper.baselines.gaussian import Gaussian, drawn, gaussian_kl, merge
-from gtcoder.paper.baselines.likelihood import RowLikelihood
 from gtcoder.paper.baselines.loop import Rows
-from gtcoder.paper.baselines.perceptron import GaussianLayer, perceptron
+from gtcoder.paper.baselines.networks.gaussian import Gaussian, drawn, gaussian_kl, merge
+from gtcoder.paper.baselines.networks.likelihood import RowLikelihood
+from gtcoder.paper.baselines.networks.perceptron import GaussianLayer, perceptron
 
 
 class Ladder(nn.Module):

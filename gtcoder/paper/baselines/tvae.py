@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from gtcoder.paper.baselines.baseline import Baseline
-from gtcoder.paper.baselines.likelihood import RowLikelihood
 from gtcoder.paper.baselines.loop import Rows
-from gtcoder.paper.baselines.perceptron import perceptron
+from gtcoder.paper.baselines.networks.likelihood import RowLikelihood
+from gtcoder.paper.baselines.networks.perceptron import perceptron
 
 
 @dataclass(kw_only=True)

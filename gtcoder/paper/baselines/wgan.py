@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gtcoder.paper.baselines.adversary import Critic, adam
 from gtcoder.paper.baselines.baseline import Baseline
 from gtcoder.paper.baselines.loop import Rows
-from gtcoder.paper.baselines.perceptron import perceptron
+from gtcoder.paper.baselines.networks.adversary import Critic, adam
+from gtcoder.paper.baselines.networks.perceptron import perceptron
 
 
 @dataclass(kw_only=True)

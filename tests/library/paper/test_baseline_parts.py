@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from gtcoder.paper.baselines.adversary import Critic
 from gtcoder.paper.baselines.conditional_vector import ConditionalVectors
-from gtcoder.paper.baselines.gaussian import gaussian_kl, log_density, merge
-from gtcoder.paper.baselines.likelihood import RowLikelihood
 from gtcoder.paper.baselines.loop import Passes, Rows, loop
+from gtcoder.paper.baselines.networks.adversary import Critic
+from gtcoder.paper.baselines.networks.gaussian import gaussian_kl, log_density, merge
+from gtcoder.paper.baselines.networks.likelihood import RowLikelihood
 from gtcoder.paper.baselines.spans import Spans
 
 CPU = torch.device("cpu")

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from gtcoder.errors import ConfigError, GTCoderError
-from gtcoder.paper.baselines.adversary import Critic
 from gtcoder.paper.baselines.bi_discriminator import BiDiscriminatorGAN
 from gtcoder.paper.baselines.ctgan import CTGAN
 from gtcoder.paper.baselines.gmvae import GMVAE
 from gtcoder.paper.baselines.identity import Identity
 from gtcoder.paper.baselines.lvae import LVAE
+from gtcoder.paper.baselines.networks.adversary import Critic
 from gtcoder.paper.baselines.tvae import TVAE
 from gtcoder.paper.baselines.wgan import WGAN
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gtcoder.paper.baselines.gaussian import Gaussian
+from gtcoder.paper.baselines.networks.gaussian import Gaussian
 
 
 def perceptron(*widths: int, norm: bool = False) -> nn.Sequential:

@@ -1,0 +1,1 @@
+"""How numbers become codes: quantile bins, or Gaussian modes."""

@@ -1,0 +1,1 @@
+"""Networks and densities that several baselines are built from."""
