@@ -109,7 +109,7 @@ class Reporter:
         if self.quiet:
             stage = Stage(name)
             yield stage
-        elif self._console.is_terminal:
+        elif self._console.is_terminal or self._console.is_jupyter:
             with _bar(self._console) as progress:
                 stage = _BarStage(name, progress)
                 yield stage

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from gtcoder.sketch.column import ColumnSketch
+from gtcoder.sketch.sample import K as SAMPLED
 from gtcoder.table.types import Family, family_of
 
 
@@ -47,11 +48,18 @@ _IDENTIFIER_NAME = re.compile(
     rf"(?i:(?:^|[_\s.-])(?:{_WORDS})[.]?$)|(?i:^(?:id|pk)[_\s.-])"
     r"|[a-z](?:Id|ID|Key|Uuid|UUID|Nr|No|Number)$"
 )
+_MEASURE_NAME = re.compile(
+    r"(?i)(?:^|[_\s.-])(?:year|month|week|day|hour|minute|second|rank|level|position|percentile|age"
+    r"|score|grade|step|epoch|time|distance|size|count)s?$"
+)
+"""What may count from 0 or 1 without a repeat and is learned all the same."""
 _LEAST_KEYS = 2**31 - 1
 """A type that holds no number as large cannot number rows."""
 _COMMON_SHARE = 0.5
 """Of a text column's rows, with a category that a few rows share; with less it is a pattern."""
 _FEW_ROWS = 5
+_WORD = re.compile(r"[^\W\d_]+")
+_PROSE_WORDS = 4
 
 
 def possible_kinds(arrow_type: pa.DataType) -> list[Kind]:
@@ -121,6 +129,7 @@ def _numbers_rows(name: str, sketch: ColumnSketch) -> bool:
         return False
     low, high = sketch.numbers.quantiles.at(np.array([0.0, 1.0]))
     counts = low in (0, 1) and high - low < 1.1 * sketch.rows
+    counts = counts and not _MEASURE_NAME.search(name)
     return sketch.distinct > 0.93 * sketch.rows and bool(counts or _IDENTIFIER_NAME.search(name))
 
 
@@ -147,15 +156,29 @@ def _text_kind(sketch: ColumnSketch) -> Kind:
     if texts.long > 0.5 * sketch.present:
         return Kind.TEXT
     if sketch.present >= _ROWS_TO_TELL and sketch.unique:
-        prose = texts.spaced > 0.5 * sketch.present or letters > 64
+        prose = letters > 64 or (texts.spaced > 0.5 * sketch.present and _is_wordy(sketch))
         return Kind.TEXT if prose else Kind.IDENTIFIER
-    if sketch.distinct > max(0.5 * sketch.present, _ROWS_TO_TELL) and letters > 24:
+    prose = letters > 24 and _is_wordy(sketch)
+    if prose and sketch.distinct > max(0.5 * sketch.present, _ROWS_TO_TELL):
         return Kind.TEXT
     if sketch.present < _ROWS_TO_TELL:
         return _category_kind(sketch)
     counts = sketch.counts.counts + sketch.counts.error
     common = int(sketch.counts.counts[counts >= _FEW_ROWS].sum())
-    return _category_kind(sketch) if common >= _COMMON_SHARE * sketch.present else Kind.PATTERN
+    if common >= _COMMON_SHARE * sketch.present:
+        return _category_kind(sketch)
+    return Kind.TEXT if prose else Kind.PATTERN
+
+
+def _is_wordy(sketch: ColumnSketch) -> bool:
+    """Whether most strings are of four words or more: prose, unlike names, moments and numbers.
+
+    Long strings are not sampled; where they are many they count as prose.
+    """
+    assert sketch.sample is not None
+    texts = sketch.sample.values.to_pylist()
+    wordy = sum(len(_WORD.findall(text)) >= _PROSE_WORDS for text in texts)
+    return wordy > 0.5 * len(texts) or len(texts) < 0.5 * min(sketch.distinct, SAMPLED)
 
 
 def _category_kind(sketch: ColumnSketch) -> Kind:

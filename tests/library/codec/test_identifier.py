@@ -39,6 +39,8 @@ def drawn(values, name, rows, first=0):
         ("height", RNG.permutation(np.arange(1400, 2000))),
         ("sensor_id", np.arange(100).astype(np.int16)),
         ("score", np.arange(0, 1000, 7)),
+        ("rank", np.arange(1, 301)),
+        ("floor_level", np.arange(200)),
     ],
 )
 def test_years_ranks_and_levels_are_numbers(name, values):

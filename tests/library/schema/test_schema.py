@@ -169,3 +169,20 @@ def test_schemas_are_written_with_everything_arrow_knows():
 def test_an_unknown_column_is_asked_for():
     with pytest.raises(SchemaError, match="did you mean 'age'"):
         infer(pa.table({"age": [1]}))["Age"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        ([f"+49 17{k % 10} {k * 7919 % 10**7:07d}" for k in range(ROWS)], Kind.IDENTIFIER),
+        ([f"Aa{chr(97 + k % 26)} B{chr(97 + k // 26)}o{k}" for k in range(ROWS)], Kind.IDENTIFIER),
+        ([f"2024-01-01 10:{k // 60:02d}:{k % 60:02d}" for k in range(ROWS)], Kind.IDENTIFIER),
+        ([f"Anna{k // 3} Maria Berg{k % 7}" for k in range(ROWS)], Kind.IDENTIFIER),
+        ([f"{k // 2:08x}-1111-4222-8333-{k // 2:012x}" for k in range(ROWS)], Kind.PATTERN),
+        ([f"the part {k} that was sent back is broken" for k in range(ROWS)], Kind.TEXT),
+        (["lorem" * 20 + str(k) for k in range(ROWS)], Kind.TEXT),
+        ([("lorem ipsum " * 20) + str(k // 2) for k in range(ROWS)], Kind.TEXT),
+    ],
+)
+def test_spaces_alone_make_no_prose(texts, kind):
+    assert infer(pa.table({"x": texts}))["x"].kind is kind
