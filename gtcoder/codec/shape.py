@@ -31,6 +31,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 _DOMAINS = ("@example.com", "@example.net", "@example.org")
 _FORMAT_SHARE = 0.9
+_GOLDEN = 0.6180339887498949
 _RADIX_LIMIT = 2**31
 """Numbers below this can be multiplied within 64 bits."""
 
@@ -242,10 +243,11 @@ def _by_number(
     first is scattered by an affine permutation, what is left of it goes to the next, shifted by
     what came before, so that the strings do not look like numbers one after the other.
     """
-    left, before = numbers.astype(np.uint64), np.zeros(len(numbers), np.uint64)
+    left = numbers.astype(np.uint64)
+    before = np.full(len(numbers), _RADIX_LIMIT // 3, np.uint64)
     for group in _groups(shape):
         size = prod(len(shape.places[at].choices) for at in group)
-        factor = next(f for f in range(int(size * 0.618) | 1, 2 * size + 2) if gcd(f, size) == 1)
+        factor = next(f for f in range(int(size * _GOLDEN) | 1, 2 * size + 2) if gcd(f, size) == 1)
         digit = (left % np.uint64(size) * np.uint64(factor) + before) % np.uint64(size)
         left, before = left // np.uint64(size), hash_numbers(digit) % np.uint64(_RADIX_LIMIT)
         for at in group:
