@@ -82,17 +82,17 @@ def uuids(count):
     "column", [uuids(300), list(range(1, 301)), [f"K-{at:05d}" for at in range(300)]], ids=len
 )
 @pytest.mark.parametrize("size", [1, 3])
-def test_a_table_of_identifiers_alone(run, tmp_path, column, size):
+def test_a_table_of_identifiers_alone(evaluate, tmp_path, column, size):
     table = pa.table({f"id{at}": column for at in range(size)})
     pa.csv.write_csv(table, tmp_path / "t.csv")
     places = ("--real", tmp_path / "t.csv", "--synthetic", tmp_path / "t.csv")
-    code, out, err = run(*places, "--out", tmp_path / "report", "--quiet")
+    code, out, err = evaluate(*places, "--out", tmp_path / "report", "--quiet")
     assert (code, out) == (1, "")
     assert err.count("\n") == 1
     assert "no column can be compared, all are identifiers" in err
 
 
-def test_real_rows_of_another_make(run, tmp_path):
+def test_real_rows_of_another_make(evaluate, tmp_path):
     rows = [f"{at % 40 + 1};{at % 7},5;0{at % 9};{at % 3}" for at in range(300)]
     (tmp_path / "real.csv").write_bytes(("größe;b;zip;new\n" + "\n".join(rows)).encode("latin-1"))
     table = pa.table(
@@ -104,9 +104,9 @@ def test_real_rows_of_another_make(run, tmp_path):
     )
     pa.csv.write_csv(table, tmp_path / "synthetic.csv")
     places = ("--real", tmp_path / "real.csv", "--synthetic", tmp_path / "synthetic.csv")
-    code, _, err = run(*places, "--exclude", "new", "--out", tmp_path / "r", "--quiet")
+    code, _, err = evaluate(*places, "--exclude", "new", "--out", tmp_path / "r", "--quiet")
     assert code == 1
     assert "--csv encoding=latin-1" in err
     said = ("--exclude", "new", "--csv", "encoding=latin-1,decimal=,", "--csv", "text=zip")
-    code, _, err = run(*places, *said, "--out", tmp_path / "r", "--quiet")
+    code, _, err = evaluate(*places, *said, "--out", tmp_path / "r", "--quiet")
     assert (code, err) == (0, "")
