@@ -119,12 +119,12 @@ class Decoder(nn.Module):
         jittered[:, self.ordered] = torch.where(exact >= present, exact, moved)
         return jittered
 
-    def logits(self, states: Tensor, steps: range | None = None) -> list[Tensor]:
-        """Logits of some or all steps from what their heads see (B, S, H): (B, V_s) each."""
+    def logits(self, states: Tensor) -> list[Tensor]:
+        """Logits of each step from what its head sees (B, S, H): S of (B, V_s)."""
         weights, biases = self.heads().split(self.step_sizes), self.bias.split(self.step_sizes)
         return [
             functional.linear(states[:, s], weights[s], biases[s])
-            for s in steps or range(len(self.step_sizes))
+            for s in range(len(self.step_sizes))
         ]
 
     def reconstruction(self, z: Tensor, codes: Tensor, scalars: Tensor) -> Tensor:

@@ -46,6 +46,8 @@ class State:
     """How often it has been fitted or refreshed."""
     share: float = 0.0
     elapsed_s: float = 0.0
+    row_s: float = 0.0
+    """Seconds that scoring a row took, shared by the workers; 0 before the first validation."""
     ending_s: float = 0.0
     """What is known of the time that everything after the last step will take."""
     best: float = math.inf

@@ -9,6 +9,8 @@ from gtcoder.training.checkpoint import State
 
 AGREE_SECONDS = 0.25
 """About so often workers agree on the time."""
+LEAST_ROWS = 1_000
+"""So many rows are looked at however short the time."""
 MOST_STEPS = 64
 """And never after more steps than this."""
 
@@ -20,9 +22,11 @@ class Clock:
     `State.ending_s` is kept free for it. All workers call every method equally often.
     """
 
-    def __init__(self, state: State, max_time_s: float | None, device: torch.device) -> None:
+    def __init__(
+        self, state: State, max_time_s: float | None, device: torch.device, began: float
+    ) -> None:
         self.state, self.max_time_s, self.device = state, max_time_s, device
-        self.started = time.monotonic() - state.elapsed_s
+        self.started = began - state.elapsed_s
         self._steps, self._due = 0, 1
 
     def step(self) -> bool:
@@ -76,6 +80,12 @@ class Clock:
     def leave(self, seconds: float) -> None:
         """Keep more time free for the ending: the slowest worker's estimate of a part of it."""
         self.state.ending_s += distributed.largest(seconds, self.device)
+
+    def rows(self, share: float) -> int | None:
+        """Rows that can be looked at in a share of the time allowed; None without a limit."""
+        if self.max_time_s is None or not self.state.row_s:
+            return None
+        return max(LEAST_ROWS, int(share * self.max_time_s / self.state.row_s))
 
     def gap(self, least: float, seconds: float) -> float:
         """The share of the run until something that took so long may come again.

@@ -23,9 +23,9 @@ RIDGE = 1e-4
 """Added to every covariance's diagonal."""
 
 
-def start(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
-    """Fit the mixture afresh: means at posterior draws of random rows."""
-    mu, logvar, _ = posteriors(model, shard(rows, ROWS_WHILE_TRAINING, seed))
+def start(model: GTCoder, rows: EncodedRows, *, seed: int, most: int | None = None) -> None:
+    """Fit the mixture afresh, on `most` rows at most: means at posterior draws of random rows."""
+    mu, logvar, _ = posteriors(model, shard(rows, _fewer(ROWS_WHILE_TRAINING, most), seed))
     generator = torch_generator(seed, Purpose.COMPONENTS, distributed.rank())
     z = reparameterise(mu, logvar, noise(mu, generator))
     mixture = model.mixture
@@ -40,15 +40,19 @@ def start(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
     iterate(model, mu, logvar, START_STEPS, seed=seed, fits=0)
 
 
-def refresh(model: GTCoder, rows: EncodedRows, *, seed: int, fits: int) -> None:
+def refresh(
+    model: GTCoder, rows: EncodedRows, *, seed: int, fits: int, most: int | None = None
+) -> None:
     """Follow the encoder with a few steps, after so many fits before."""
-    mu, logvar, _ = posteriors(model, shard(rows, ROWS_WHILE_TRAINING, seed))
+    mu, logvar, _ = posteriors(model, shard(rows, _fewer(ROWS_WHILE_TRAINING, most), seed))
     iterate(model, mu, logvar, REFRESH_STEPS, seed=seed, fits=fits)
 
 
-def finish(model: GTCoder, rows: EncodedRows, *, seed: int, fits: int) -> None:
+def finish(
+    model: GTCoder, rows: EncodedRows, *, seed: int, fits: int, most: int | None = None
+) -> None:
     """The last fit, and what conditions need: how often each component goes with each code."""
-    mu, logvar, codes = posteriors(model, shard(rows, ROWS_AT_THE_END, seed))
+    mu, logvar, codes = posteriors(model, shard(rows, _fewer(ROWS_AT_THE_END, most), seed))
     iterate(model, mu, logvar, FINISH_STEPS, seed=seed, fits=fits)
     tabulate(model, mu, logvar, codes, seed)
 
@@ -60,6 +64,10 @@ def finish_cost(start_s: float, rows: EncodedRows) -> float:
     """
     ratio = min(rows.rows, ROWS_AT_THE_END) / min(rows.rows, ROWS_WHILE_TRAINING)
     return 1.1 * start_s * FINISH_STEPS / START_STEPS * ratio
+
+
+def _fewer(rows: int, most: int | None) -> int:
+    return rows if most is None else min(rows, most)
 
 
 def from_labels(model: GTCoder) -> None:

@@ -36,6 +36,8 @@ KEEP_STEPS = 16
 """Within an epoch, workers ask each other about a checkpoint every so many steps."""
 VALIDATION_STEPS = 10
 """Steps between two validations at least."""
+SHARPEN_SHARE = 0.1
+"""Of the time allowed, for sharpening at most."""
 SHOWN_ROWS = 4_000
 """Rows whose attention a bundle's explanation costs about as much as a forward pass over these."""
 
@@ -86,6 +88,7 @@ class Training:
         options: RunOptions,
         checkpoints: Checkpoints,
     ) -> None:
+        began = time.monotonic()  # a wide table's network takes seconds to make
         self.rows, self.config, self.options = rows, config.training, options
         self.rank, self.world = distributed.rank(), distributed.world()
         self.device = options.device
@@ -98,7 +101,7 @@ class Training:
         self.epoch_steps = max(1, rows.rows // (self.local_rows * self.world))
         self.keeper = Keeper(checkpoints, self.model, self.optimizer, self.validation)
         self.state = self.keeper.resumed()
-        self.clock = Clock(self.state, options.max_time_s, self.device)
+        self.clock = Clock(self.state, options.max_time_s, self.device, began)
         self.mixture = MixtureFits(self.model, rows, self.config, self.clock, options.seed)
 
     def run(self) -> Trained:
@@ -114,7 +117,8 @@ class Training:
         if self.validation.best:
             load_weights(self.model, self.validation.best)
         self.mixture.finish(self.state)
-        sharpen.sharpen(self.model, self.rows, seed=self.options.seed)
+        most = self.clock.rows(SHARPEN_SHARE)
+        sharpen.sharpen(self.model, self.rows, seed=self.options.seed, most=most)
         self.clock.look()
         return Trained(
             model=self.model.eval(),
@@ -207,8 +211,10 @@ class Training:
             patient = self._steps_done < warm_up_steps(self._steps_at_most)
             self.validation.judge(loss, state, warm=warm, patient=patient)
             if not state.history:
-                each = (time.monotonic() - began) * self.world / len(self.validation.held)
-                self.clock.leave(each * (SHOWN_ROWS + sharpen.rows_for(self.model)))
+                scored = len(self.validation.held)
+                state.row_s = distributed.largest((time.monotonic() - began) / scored, self.device)
+                rows = min(sharpen.rows_for(self.model), self.clock.rows(SHARPEN_SHARE) or 0)
+                self.clock.leave(state.row_s * (SHOWN_ROWS + rows))
         state.history.append(line)
         least = max(1 / self.config.validations, VALIDATION_STEPS / self._steps_at_most)
         state.next_validation = state.share + self.clock.gap(least, time.monotonic() - began)

@@ -10,6 +10,8 @@ from gtcoder.training.checkpoint import State
 from gtcoder.training.clock import Clock
 from gtcoder.training.rows.encoded import EncodedRows
 
+_SHARE = 0.1
+"""Of the time allowed, for one fit: where time is short it looks at fewer rows."""
 REFRESHES = 10
 """Fits over the whole run after the first."""
 
@@ -29,9 +31,10 @@ class MixtureFits:
             return
         began = time.monotonic()
         if state.fitted:
-            em.refresh(self.model, self.rows, seed=self.seed, fits=state.fits)
+            most = self.clock.rows(_SHARE)
+            em.refresh(self.model, self.rows, seed=self.seed, fits=state.fits, most=most)
         elif state.share >= self.config.warm_share or state.warm_over:
-            em.start(self.model, self.rows, seed=self.seed)
+            em.start(self.model, self.rows, seed=self.seed, most=self.clock.rows(_SHARE))
             state.fitted, state.best, state.stale = True, math.inf, 0
             self.clock.leave(em.finish_cost(time.monotonic() - began, self.rows))
         else:
@@ -47,5 +50,6 @@ class MixtureFits:
             em.from_labels(self.model)
             return
         if not state.fitted:  # too short a run to have got that far
-            em.start(self.model, self.rows, seed=self.seed)
-        em.finish(self.model, self.rows, seed=self.seed, fits=state.fits)
+            em.start(self.model, self.rows, seed=self.seed, most=self.clock.rows(_SHARE))
+        most = self.clock.rows(_SHARE)
+        em.finish(self.model, self.rows, seed=self.seed, fits=state.fits, most=most)

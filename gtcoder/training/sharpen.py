@@ -8,8 +8,6 @@ rare ones stay as frequent as they were.
 Shapes: B rows, S steps, V_s outcomes of step s.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
@@ -25,17 +23,19 @@ ROWS = 10_000
 ITERATIONS = 20
 CHUNK_VALUES = 1 << 24
 """Numbers of a decoder's states that are in memory at once."""
-BLOCK_VALUES = 1 << 26
-"""Logits of all rows that are in memory at once: 256 MB."""
+LOGITS = 1 << 26
+"""Logits of all rows together: 256 MB, so that a wide table is looked at in fewer rows."""
 
 
 def rows_for(model: GTCoder) -> int:
-    """About how many rows are decoded, over all workers: some more than once in a wide table."""
-    return 0 if model.config.temperature == 1 else ROWS * len(list(_blocks(model, ROWS)))
+    """How many rows are decoded, over all workers; none where nothing is sharpened."""
+    if model.config.temperature == 1:
+        return 0
+    return min(ROWS, max(LOGITS // sum(model.decoder.step_sizes), 256))
 
 
 @torch.no_grad()
-def sharpen(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
+def sharpen(model: GTCoder, rows: EncodedRows, *, seed: int, most: int | None = None) -> None:
     """Divide all logits by the model's temperature T, and restore the marginals.
 
     Each step's bias moves by the shift b that solves mean softmax(logits / T + b) = mean
@@ -45,41 +45,27 @@ def sharpen(model: GTCoder, rows: EncodedRows, *, seed: int) -> None:
         model: trained; its decoder is changed.
         rows: all training rows; each worker takes its own share.
         seed: of the draws from the posterior.
+        most: rows that are looked at, where time is short.
     """
     temperature, decoder = model.config.temperature, model.decoder
     if temperature == 1:
         return
     decoder.eval()
-    mu, logvar, codes = posteriors(model, shard(rows, ROWS, seed))
+    mu, logvar, codes = posteriors(model, shard(rows, min(rows_for(model), most or ROWS), seed))
     generator = torch_generator(seed, Purpose.SHARPEN, distributed.rank())
     z = reparameterise(mu, logvar, noise(mu, generator))
-    shifts = []
-    for block in _blocks(model, len(z)):
-        for logits in _logits(model, z, codes, block):
-            shifts.append(_shift(logits, temperature))
+    shifts = [_shift(logits, temperature) for logits in _logits(model, z, codes)]
     for parameter in (decoder.heads.free, decoder.heads.smooth, decoder.bias):
         parameter.div_(temperature)
     decoder.bias.add_(torch.cat(shifts))
 
 
-def _blocks(model: GTCoder, rows: int) -> Iterator[range]:
-    """Runs of steps whose logits of so many rows fit into memory together."""
-    first, values = 0, 0
-    for s, size in enumerate(model.decoder.step_sizes):
-        if s > first and values + rows * size > BLOCK_VALUES:
-            yield range(first, s)
-            first, values = s, 0
-        values += rows * size
-    yield range(first, len(model.decoder.step_sizes))
-
-
-def _logits(model: GTCoder, z: Tensor, codes: Tensor, steps: range) -> list[Tensor]:
-    """Logits of some steps for all rows, (B, V_s) each, decoded a few rows at a time."""
+def _logits(model: GTCoder, z: Tensor, codes: Tensor) -> list[Tensor]:
+    """Logits of every step for all rows, (B, V_s) each, decoded a few rows at a time."""
     decoder = model.decoder
-    values = len(decoder.step_sizes) * model.config.hidden
-    chunk = max(1, CHUNK_VALUES // values)
+    chunk = max(1, CHUNK_VALUES // (len(decoder.step_sizes) * model.config.hidden))
     parts = [
-        decoder.logits(decoder.states(some, given), steps)
+        decoder.logits(decoder.states(some, given))
         for some, given in zip(z.split(chunk), codes.split(chunk), strict=True)
     ]
     return [torch.cat(each) for each in zip(*parts, strict=True)]

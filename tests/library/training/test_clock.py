@@ -1,5 +1,7 @@
 """The clock keeps time free for what comes after the last step."""
 
+import time
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from gtcoder.training.clock import Clock
 
 
 def clock(max_time_s, **state):
-    return Clock(State(**state), max_time_s, torch.device("cpu"))
+    return Clock(State(**state), max_time_s, torch.device("cpu"), time.monotonic())
 
 
 def test_without_a_limit_only_steps_count():
@@ -48,3 +50,10 @@ def test_it_is_looked_at_after_the_first_step_and_whenever_asked():
         pass
     limited.soon()
     assert limited.step()
+
+
+def test_where_time_is_short_fewer_rows_are_looked_at():
+    assert clock(None, row_s=0.1).rows(0.1) is None
+    assert clock(100.0).rows(0.1) is None, "nothing is known yet"
+    assert clock(100.0, row_s=0.001).rows(0.1) == 10_000
+    assert clock(10.0, row_s=1.0).rows(0.1) == 1_000
