@@ -35,8 +35,6 @@ class Purpose(IntEnum):
     """Draws of z for how often each component goes with each code."""
     SHARPEN = 11
     """Draws of z that the decoder's marginals are taken from."""
-    EXPLAIN = 12
-    """Which training rows a bundle's explanation is the mean of."""
 
 
 def sequence(seed: int, purpose: Purpose, *where: int) -> np.random.SeedSequence:

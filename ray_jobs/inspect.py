@@ -68,7 +68,7 @@ def run_inspection(request: InspectRequest, reporter: Reporter) -> None:
         csv=request.csv,
         exclude=request.exclude,
     )
-    left_out = [name for name in request.exclude if name not in table.unread]
+    left_out = table.left_out(request.exclude)
     names = [name for name in table.schema.names if name not in left_out]
     Schema.infer(table.schema, TableSketch.of(_empty(table, names)), left_out)
     sketch, table = _sketched(table, names, request, reporter)

@@ -165,8 +165,7 @@ def _columns(table: Table, request: TrainRequest) -> pa.Schema:
 
 
 def _schema(table: Table, sketch: TableSketch, request: TrainRequest) -> Schema:
-    left_out = [name for name in request.exclude if name not in table.unread]
-    schema = Schema.infer(table.schema, sketch, left_out)
+    schema = Schema.infer(table.schema, sketch, table.left_out(request.exclude))
     return schema.override(request.schema) if request.schema else schema
 
 

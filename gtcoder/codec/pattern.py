@@ -10,15 +10,13 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from gtcoder.codec.category import OTHER
 from gtcoder.codec.config import CodecConfig
 from gtcoder.codec.layout import Field, Scalar
 from gtcoder.codec.shape import Shapes
 from gtcoder.codec.transform import RowDraws
 from gtcoder.sketch.column import ColumnSketch
 from gtcoder.sketch.distinct import hash_numbers
-
-UNKNOWN = "<other>"
-"""What a value is where no few of them are alike."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class PatternTransform:
             seeds = hash_numbers(seeds + np.uint64(rows.column))
             made = self.shapes.draw(seeds, rows.numbers if self.unique else None)
         else:
-            made = pa.repeat(UNKNOWN, len(rows))
+            made = pa.repeat(OTHER, len(rows))
         if self.missing:
             gone = (codes == 1) | (self.missing == 1)
             made = pa.array(made.to_numpy(zero_copy_only=False), pa.string(), mask=gone)

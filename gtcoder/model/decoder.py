@@ -123,8 +123,8 @@ class Decoder(nn.Module):
         """Logits of each step from what its head sees (B, S, H): S of (B, V_s)."""
         weights, biases = self.heads().split(self.step_sizes), self.bias.split(self.step_sizes)
         return [
-            functional.linear(states[:, s], weights[s], biases[s])
-            for s in range(len(self.step_sizes))
+            functional.linear(states[:, s], weight, bias)
+            for s, (weight, bias) in enumerate(zip(weights, biases, strict=True))
         ]
 
     def reconstruction(self, z: Tensor, codes: Tensor, scalars: Tensor) -> Tensor:

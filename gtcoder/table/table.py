@@ -4,7 +4,7 @@ Whatever its files look like, every batch has the one unified schema.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -91,6 +91,10 @@ class Table:
         """Changes when a file, its place or the schema does."""
         lines = [f"{file.path} {file.stamp}" for file in self.files]
         return hashlib.sha256("\n".join([*lines, str(self.schema)]).encode()).hexdigest()
+
+    def left_out(self, exclude: Iterable[str]) -> list[str]:
+        """The columns of the schema that are excluded; others, not all files have."""
+        return [name for name in exclude if name not in self.unread]
 
     def pieces(self, rows: int = PIECE_ROWS) -> list[Piece]:
         """The table cut into pieces of about so many rows, the same whoever asks."""
