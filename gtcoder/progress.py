@@ -42,10 +42,13 @@ class Stage:
         """Seconds since it began."""
         return time.monotonic() - self.started
 
-    def rows(self, done: int, total: int) -> None:
-        """Report rows done out of all."""
-        speed = done / max(self.elapsed_s, 1e-3)
-        self.update(done / max(total, 1), f"{done:,} of {total:,} rows, {speed:,.0f} rows/s")
+    def rows(self, done: int, total: int | None) -> None:
+        """Report rows done out of all, if it is known how many there are."""
+        speed = f"{done / max(self.elapsed_s, 1e-3):,.0f} rows/s"
+        if total is None:
+            self.update(0.0, f"{done:,} rows, {speed}")
+        else:
+            self.update(done / max(total, 1), f"{done:,} of {total:,} rows, {speed}")
 
     def update(self, share: float, text: str, left_s: float | None = None) -> None:
         """Report the share done, in [0, 1], a few words, and the seconds left where known."""
@@ -60,9 +63,9 @@ class Stage:
         """Report the most memory that a process has had."""
         self.peak_bytes = max(self.peak_bytes, peak_bytes)
 
-    def saw_work(self, began: float, ended: float) -> None:
-        """Report that a worker worked from one moment to another, in seconds of the Unix epoch."""
-        self.busy_s += ended - began
+    def saw_work(self, began: float, ended: float, busy_s: float) -> None:
+        """Report that workers worked so long in all between two moments of the Unix epoch."""
+        self.busy_s += busy_s
         self._first, self._last = min(self._first, began), max(self._last, ended)
 
 

@@ -22,8 +22,11 @@ from gtcoder.where.constraint import constraints
 from ray_jobs.cluster.answers import answered, opened
 from ray_jobs.cluster.connection import connected, data_context
 from ray_jobs.cluster.workers import wait_for, wait_free
+from ray_jobs.dataset.sampled import sample
 from ray_jobs.output import Output
 from ray_jobs.shards import FileFormat, Shard, Stream, write_shard
+from ray_jobs.sources.named import TABLES, NamedTable, named_table
+from ray_jobs.sources.stored import as_stored, changes, stored
 
 _GOES_ON = "the same command goes on where it stopped"
 _LEAST_ROWS, _MOST_ROWS, _FILES = 50_000, 1_000_000, 8
@@ -41,7 +44,7 @@ class GenerateRequest:
     rows_per_file: int | None = None
     where: Sequence[str] = ()
     format: str | None = None
-    """`parquet`, `csv` or `jsonl`; by the ending of `out` where it is a file's, else Parquet."""
+    """`parquet`, `csv`, `jsonl`, `delta` or `iceberg`; by what `out` says, else Parquet."""
     checksum: str | None = None
     """Of the bundle meant; of any, if not given."""
     num_workers: int | None = None
@@ -55,12 +58,28 @@ class GenerateRequest:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
         if self.seed < 0:
             raise ConfigError(f"--seed must not be negative, but is {self.seed}")
-        if self.format is not None and self.format not in list(FileFormat):
-            raise ConfigError(f"--format {self.format}: expected {', '.join(FileFormat)}")
-        if self.is_file and self.format not in (None, FileFormat.of(self.out)):
+        if self.format not in (None, *FileFormat, *TABLES):
+            known = ", ".join([*FileFormat, *TABLES])
+            raise ConfigError(f"--format {self.format}: expected {known}")
+        if self.table is None and self.is_file:
+            self._agrees(FileFormat.of(self.out))
+        if self.table is not None:
+            self._agrees(self.table.kind)
+            if self.rows_per_file is not None:
+                raise ConfigError(f"--rows-per-file: a {self.table.uri} decides its files itself")
+
+    def _agrees(self, form: str) -> None:
+        if self.format not in (None, form):
             raise ConfigError(
                 f"--format {self.format} and --out {self.out} say different things; give one"
             )
+
+    @property
+    def table(self) -> NamedTable | None:
+        """The Delta or Iceberg table to write, if it is one rather than files."""
+        return named_table(self.out) or named_table(
+            f"{self.format}:{self.out}" if self.format in TABLES else ""
+        )
 
     @property
     def is_file(self) -> bool:
@@ -107,6 +126,9 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
         where=tuple(sorted(request.where)),
         csv=str(bundle.info.get("csv") or ""),
     )
+    if request.table is not None:
+        _write_table(request, bundle, request.table, reporter)
+        return
     if request.is_file:
         _write_file(request, bundle, stream, reporter)
         return
@@ -150,6 +172,41 @@ def _write_file(
     reporter.result(
         f"{request.rows:,} rows in 1 file at {request.rows / max(seconds, 1e-3):,.0f} rows/s; "
         f"{request.out}"
+    )
+
+
+def _write_table(
+    request: GenerateRequest, bundle: Bundle, table: NamedTable, reporter: Reporter
+) -> None:
+    """Write all rows as the one new version of a table: interrupted, it leaves the table as it was.
+
+    Raises:
+        OutputError: there is such a table, and `overwrite` is not set.
+    """
+    table.check(overwrite=request.overwrite)
+    schema = bundle.codec.schema.arrow
+    wanted = stored(schema, table.kind)
+    if changed := changes(schema, wanted):
+        reporter.warn(f"{table.kind} tables lack some types, so they get {changed}")
+    with connected(request.address) as cluster:
+        import ray.data
+
+        wait_for(cluster, {"CPU": 1}, 1)
+        with reporter.stage("generate"), ray.data.DataContext.current(data_context()):
+            rows = sample(
+                request.bundle,
+                request.rows,
+                where=request.where,
+                seed=request.seed,
+                num_workers=request.num_workers,
+            )
+            cast = rows.map_batches(
+                as_stored, batch_size=None, batch_format="pyarrow", fn_kwargs={"wanted": wanted}
+            )
+            table.write(cast, wanted)
+    seconds = reporter.seconds["generate"]
+    reporter.result(
+        f"{request.rows:,} rows at {request.rows / max(seconds, 1e-3):,.0f} rows/s; {table.uri}"
     )
 
 

@@ -104,6 +104,12 @@ def concat(parts: Sequence[Encoded]) -> Encoded:
     )
 
 
+def none(layout: Layout) -> Encoded:
+    """No rows of a layout."""
+    width = len(layout.fields)
+    return Encoded(np.zeros((0, width), np.int16), np.zeros((0, width), np.float32))
+
+
 def some(encoded: Encoded, most: int, rng: np.random.Generator) -> Encoded:
     """At most `most` rows, drawn without order so that a sorted table gives all of its kinds."""
     if len(encoded) <= most:

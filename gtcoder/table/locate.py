@@ -1,8 +1,9 @@
 """Find a table by path, folder, glob or URI, and agree on one schema for all of its files."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -18,14 +19,28 @@ from gtcoder.table.partitions import Format, TableFile, find_files, partition_sc
 from gtcoder.table.table import Footer, Table, readable
 from gtcoder.table.unify import disagreeing, misfits, unify, without
 
+Looked = Footer | Survey | TableError
+"""What a file says of itself, or what is wrong with it."""
+Each = Callable[[Callable[[str], Looked], Sequence[str]], Iterable[Looked]]
 Said = CsvFormat | str | Iterable[str] | Mapping[str, Any] | None
 """What is said of CSV files."""
 _NS_YEARS = (1678, 2261)
 """All of these years are within what nanoseconds can count."""
 
 
+def each_by_threads(look: Callable[[str], Looked], paths: Sequence[str]) -> Iterator[Looked]:
+    """What is found at every path, in their order, by threads of this process."""
+    with ThreadPoolExecutor(min(32, len(paths))) as pool:
+        yield from pool.map(look, paths)
+
+
 def locate(
-    uri: Uri, *, skip_bad_files: bool = False, csv: Said = None, exclude: Iterable[str] = ()
+    uri: Uri,
+    *,
+    skip_bad_files: bool = False,
+    csv: Said = None,
+    exclude: Iterable[str] = (),
+    each: Each = each_by_threads,
 ) -> Table:
     """Find a table by path, folder, glob or URI and agree on its schema.
 
@@ -34,6 +49,7 @@ def locate(
         skip_bad_files: leave out what is damaged or unlike most files, rather than raise.
         csv: how CSV files are written, `"sep=;,decimal=,"`; the rest is guessed, see `Table.csv`.
         exclude: columns that will not be read: files need not agree on them.
+        each: looks at every file, here or elsewhere: its end if it is Parquet, all of it if CSV.
 
     Raises:
         TableError: no such place, nothing in it, no row in it, a damaged file, columns that do not
@@ -42,8 +58,8 @@ def locate(
     """
     said = CsvFormat.of(csv)
     files, form = find_files(uri, all_csv=said is not None)
-    with ThreadPoolExecutor(min(32, len(files))) as pool:
-        looked = list(pool.map(lambda file: _look_or_error(file.path, form, said), files))
+    look = partial(_look_or_error, form=form, said=said)
+    looked = _sharing_schemas(each(look, [file.path for file in files]))
     bad = {f.path: r for f, r in zip(files, looked, strict=True) if isinstance(r, TableError)}
     good = [(f, r) for f, r in zip(files, looked, strict=True) if not isinstance(r, TableError)]
     if form is Format.CSV:
@@ -84,7 +100,19 @@ def locate(
 _GUESS = CsvFormat()
 
 
-def _look_or_error(path: str, form: Format, said: CsvFormat | None) -> Footer | Survey | TableError:
+def _sharing_schemas(looked: Iterable[Looked]) -> list[Looked]:
+    """The same, but equal schemas are one object: of thousands of files most have the same."""
+    schemas: dict[pa.Schema, pa.Schema] = {}
+    shared = []
+    for found in looked:
+        if isinstance(found, Footer):
+            schema = schemas.setdefault(found.schema, found.schema)
+            found = replace(found, schema=schema)
+        shared.append(found)
+    return shared
+
+
+def _look_or_error(path: str, form: Format, said: CsvFormat | None) -> Looked:
     """What a file says of itself, or what is wrong with it; a deaf store is no bad file."""
     try:
         with readable(path, form):

@@ -26,6 +26,8 @@ from gtcoder.table.partitions import (
 
 BATCH_ROWS = 131_072
 PIECE_ROWS = 250_000
+PIECE_FILES = 16
+"""A piece is read file after file, and each takes an answer of the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,15 @@ class Table:
         """The columns of the schema that are excluded; others, not all files have."""
         return [name for name in exclude if name not in self.unread]
 
-    def pieces(self, rows: int = PIECE_ROWS) -> list[Piece]:
-        """The table cut into pieces of about so many rows, the same whoever asks."""
+    def pieces(self, rows: int = PIECE_ROWS, files: int = PIECE_FILES) -> list[Piece]:
+        """The table cut into pieces of about so many rows, of few files, the same whoever asks."""
         pieces: list[Piece] = []
         slices: list[Slice] = []
         pending = 0
         for index, footer in enumerate(self.footers):
             for group, count in enumerate(footer.group_rows):
-                if pending and pending + count > rows:
+                among = len({part.file for part in slices} | {index})
+                if pending and (pending + count > rows or among > files):
                     pieces.append(Piece(len(pieces), _joined(slices), pending))
                     slices, pending = [], 0
                 slices.append(Slice(index, (group,)))
@@ -111,6 +114,20 @@ class Table:
         if pending:
             pieces.append(Piece(len(pieces), _joined(slices), pending))
         return pieces
+
+    def share(self, piece: Piece) -> tuple[Self, Piece]:
+        """The table of a piece's files alone, and the piece in it: all that its task must know."""
+        kept = sorted({part.file for part in piece.slices})
+        place = {file: at for at, file in enumerate(kept)}
+        table = replace(
+            self,
+            files=tuple(self.files[file] for file in kept),
+            footers=tuple(self.footers[file] for file in kept),
+            skipped={},
+            notes=(),
+        )
+        slices = tuple(replace(part, file=place[part.file]) for part in piece.slices)
+        return table, replace(piece, slices=slices)
 
     def without(self, bad: Mapping[str, str]) -> Self:
         """The table less some files: path to what is wrong with them.
@@ -170,7 +187,7 @@ class Table:
         footer = self.footers[chosen.file]
         with readable(file.path, self.format):
             for batch in _read(file.path, footer, chosen.groups, own, rows):
-                yield _conformed(pa.table(batch), constants, schema, file.path)
+                yield conformed(pa.table(batch), constants, schema, file.path)
 
 
 @contextmanager
@@ -209,10 +226,14 @@ def _joined(slices: Sequence[Slice]) -> tuple[Slice, ...]:
     return tuple(Slice(file, chosen) for file, chosen in groups.items())
 
 
-def _conformed(
+def conformed(
     batch: pa.Table, constants: Mapping[str, pa.Scalar], schema: pa.Schema, path: str
 ) -> pa.Table:
-    """The batch with the unified schema, its folders' values filled in."""
+    """The batch with the unified schema, its folders' values filled in.
+
+    Raises:
+        TableError: a column's values do not go into its type.
+    """
     columns = []
     for wanted in schema:
         if wanted.name in constants:

@@ -78,6 +78,11 @@ def connected(
             ray.shutdown()
 
 
+def is_named(address: str | None) -> bool:
+    """Whether a running cluster is meant, by its address or by where this process runs."""
+    return (address or os.environ.get("RAY_ADDRESS") or "local") != "local"
+
+
 def _failure(error: Exception, goes_on: str) -> str:
     """What went wrong in Ray, in one line, and what can be done: no promise that would not hold."""
     from ray import exceptions

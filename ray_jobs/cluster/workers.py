@@ -38,6 +38,22 @@ class Workers:
         return {kind: number for kind, number in both.items() if number}
 
 
+def train_ready(
+    cluster: Cluster, count: int | None, *, use_gpu: bool, reporter: Reporter
+) -> Cluster:
+    """The cluster once the passes over a table can start, and a training may follow.
+
+    Raises:
+        ConfigError: the cluster has too few CPUs or GPUs, and does not grow.
+    """
+    if use_gpu and cluster.local:
+        cluster = wait_for(cluster, {"GPU": 1}, count or 1)
+    else:  # elsewhere GPUs are asked for when the rows are encoded
+        cluster = wait_for(cluster, {"CPU": 1}, 1 if use_gpu else count or 1)
+    wait_free(cluster, "CPU", 1, reporter)
+    return cluster
+
+
 def train_workers(
     cluster: Cluster, count: int | None, *, batch_rows: int, use_gpu: bool, reporter: Reporter
 ) -> Workers:

@@ -10,10 +10,12 @@ from typing import Any
 
 from gtcoder.errors import OutputError
 from gtcoder.table.files import absolute, join, list_files, read_bytes, remove, write_bytes
+from ray_jobs.sources.encoding import CODEC, SCHEMA
 
 _REQUEST = "run.json"
-SCHEMA, CODEC, CONFIG = "schema.json", "codec.json", "config.json"
-SKIPPED = "skipped.json"
+CONFIG = "config.json"
+READ = "read.json"
+"""How many rows the first pass found, and which files it left out."""
 
 
 def run_folder(out: str, storage: str | None) -> str:
@@ -39,7 +41,7 @@ def prepare(folder: str, request: Mapping[str, Any], *, resume: bool, overwrite:
                 f"{folder} holds a training that did not end; add --resume to go on with it, or "
                 "--overwrite to begin anew"
             )
-        if earlier is None and set(list_files(folder)) - {SCHEMA, CODEC, SKIPPED}:
+        if earlier is None and set(list_files(folder)) - {SCHEMA, CODEC, READ}:
             raise OutputError(f"{folder} exists and is not a training; choose another --storage")
         remove(folder)
     except OSError as error:

@@ -14,7 +14,7 @@ from gtcoder.progress import peak_bytes
 from gtcoder.training.loop import train
 from gtcoder.training.options import Progress, RunOptions
 from gtcoder.training.rows.encoded import EncodedRows
-from ray_jobs.training.reading import load_codec
+from ray_jobs.sources.encoding import load_codec
 
 _STATE = "state.safetensors"
 _REPORT_SECONDS = 0.5

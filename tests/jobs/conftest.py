@@ -1,5 +1,7 @@
 """The command line, run in this process."""
 
+import shutil
+
 import pytest
 
 from ray_jobs.cli.__main__ import main
@@ -17,3 +19,15 @@ def run(monkeypatch, capsys):
         return ended.value.code, captured.out, captured.err
 
     return start
+
+
+@pytest.fixture
+def damaged_within(table_folder, tmp_path):
+    """The table with a file whose footer is whole and whose values are not."""
+    folder = tmp_path / "damaged"
+    shutil.copytree(table_folder, folder)
+    path = folder / "month=3" / "part.parquet"
+    content = bytearray(path.read_bytes())
+    content[40:2_000] = b"?" * 1_960
+    path.write_bytes(content)
+    return folder

@@ -8,14 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gtcoder.codec.codec import Codec
 from gtcoder.errors import ConfigError, OutputError, SchemaError
 from gtcoder.progress import Reporter
 from gtcoder.schema.schema import Schema
-from gtcoder.sketch.table import TableSketch
 from gtcoder.synthesizer import Synthesizer
 from gtcoder.table.locate import locate
-from ray_jobs.inspect import InspectRequest, run_inspection, sketch_here
+from ray_jobs.inspect import InspectRequest, run_inspection
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +61,12 @@ def test_what_it_writes_can_be_edited_and_given_back(folder, tmp_path):
         run_inspection(InspectRequest(table=str(folder), out=str(out)), Reporter(quiet=True))
 
 
-@pytest.mark.parametrize("rows", [1, 150, 10_000])
-def test_sketched_here_it_is_the_sketch_of_all_rows(folder, rows, monkeypatch):
-    monkeypatch.setattr("gtcoder.table.table.PIECE_ROWS", rows)
-    table = locate(folder)
-    sketch = sketch_here(table, table.schema.names, Reporter(quiet=True).stage("x").__enter__())
-    whole = TableSketch.of(pa.concat_tables(list(table.batches())))
-    schema = Schema.infer(table.schema, sketch)
-    assert sketch.to_dict() == whole.to_dict()
-    assert Codec.fit(schema, sketch).to_dict() == Codec.fit(schema, whole).to_dict()
+def test_files_damaged_within_are_skipped_and_told_without_ray(damaged_within, capsys):
+    request = InspectRequest(table=str(damaged_within), on_bad_file="skip")
+    run_inspection(request, Reporter(quiet=True))
+    told = capsys.readouterr()
+    assert "600 rows, 3 parquet files" in told.out
+    assert told.err.count("skipped: ") == 1
 
 
 def test_a_type_that_cannot_be_learned_is_told_before_the_rows_are_read(tmp_path):

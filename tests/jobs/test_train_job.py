@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import threading
 from pathlib import Path
@@ -18,8 +17,10 @@ from gtcoder.sampling.sample import Sampler
 from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.files import list_files, read_bytes
 from gtcoder.table.locate import locate
+from gtcoder.training.rows.parts import write_manifest
+from ray_jobs.sources.encoding import Encoding, save_codec
+from ray_jobs.sources.located import LocatedTable
 from ray_jobs.train import TrainRequest, run_training
-from ray_jobs.training.reading import encode_table, save_codec
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -114,12 +115,14 @@ def test_files_of_another_make(ray_session, tmp_path, capsys):
 
 
 def test_encoding_goes_on_where_it_stopped(ray_session, table_folder, tmp_path, bundle_path):
-    table = locate(table_folder / "*" / "*.parquet")
+    table = LocatedTable(locate(table_folder / "*" / "*.parquet"))
     run, folder = str(tmp_path / "run"), str(tmp_path / "run" / "encoded")
-    save_codec(run, Bundle.load(bundle_path).codec)
+    codec = Bundle.load(bundle_path).codec
+    save_codec(run, codec)
+    job = Encoding(run=run, folder=folder, rows=800, seed=0, fraction=0.1)
 
     def encode():
-        encode_table(table, run, folder, seed=0, fraction=0.1, cpus=2, stage=Stage("encode"))
+        write_manifest(folder, table.encode(job, Stage("encode")), codec.layout)
         return {name: read_bytes(f"{folder}/{name}") for name in list_files(folder)}
 
     first = encode()
@@ -161,18 +164,6 @@ def test_a_killed_training_goes_on_from_its_checkpoint(table_folder, tmp_path, c
     assert bundle.history[: len(before)] == before
     assert len(bundle.history) > len(before)
     assert not run.exists()
-
-
-@pytest.fixture
-def damaged_within(table_folder, tmp_path):
-    """The table with a file whose footer is whole and whose values are not."""
-    folder = tmp_path / "damaged"
-    shutil.copytree(table_folder, folder)
-    path = folder / "month=3" / "part.parquet"
-    content = bytearray(path.read_bytes())
-    content[40:2_000] = b"?" * 1_960
-    path.write_bytes(content)
-    return folder
 
 
 def test_a_file_damaged_within_is_named(ray_session, damaged_within, tmp_path, reporter):

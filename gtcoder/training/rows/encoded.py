@@ -3,7 +3,6 @@
 The order of every epoch follows from a seed alone, so a run can go on in mid-epoch after a crash.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -17,18 +16,17 @@ from gtcoder.training.rows.parts import Part, open_parts
 
 WINDOW_ROWS = 2_000_000
 """Rows a worker shuffles in memory; a smaller table is shuffled whole."""
-SHARD_PART_ROWS = 250
-"""A sample takes at least so many rows of a part, so that it never reads all of a large table."""
 
 
 @dataclass(slots=True)
 class EncodedRows:
-    """Training rows in parts, and the held-out rows in memory."""
+    """Training rows in parts; held-out rows, and a sample of the others, in memory."""
 
     parts: Sequence[Part]
     validation: Encoded
+    sample: Encoded | None = None
+    """Of the training rows; needed where they do not fit the window."""
     _whole: Encoded | None = field(default=None, init=False)
-    _shards: dict[tuple[int, ...], Encoded] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(cls, encoded: Encoded, *, seed: int, validation_fraction: float) -> Self:
@@ -100,22 +98,13 @@ class EncodedRows:
             yield _shuffled(pending, generator(seed, Purpose.WINDOW, epoch, rank, number))
 
     def shard(self, *, rank: int, world: int, most: int, seed: int) -> Encoded:
-        """One worker's part of about `most` training rows, drawn over the whole table.
-
-        It is the same every time; that of a table which does not fit the window is kept.
-        """
-        rng = generator(seed, Purpose.SAMPLE)
-        whole = self.whole()
-        if whole is not None:
-            kept = some(whole, most, rng)
-            return take(kept, _share(np.arange(len(kept)), rank, world))
-        key = (rank, world, most, seed)
-        if key not in self._shards:
-            mine = _share(rng.permutation(len(self.parts)), rank, world)
-            mine = mine[: math.ceil(most / (world * SHARD_PART_ROWS))]
-            each = math.ceil(most / (world * len(mine)))
-            self._shards[key] = concat([some(self.parts[i].load(), each, rng) for i in mine])
-        return self._shards[key]
+        """One worker's part of about `most` training rows, drawn over the whole table."""
+        rows = self.whole()
+        if rows is None:
+            assert self.sample is not None, "a table beyond the window has a sample"
+            rows = self.sample
+        kept = some(rows, most, generator(seed, Purpose.SAMPLE))
+        return take(kept, _share(np.arange(len(kept)), rank, world))
 
 
 def _share(order: np.ndarray, rank: int, world: int) -> np.ndarray:

@@ -10,9 +10,20 @@ from gtcoder.codec.layout import Encoded, Layout, concat, take
 from gtcoder.errors import TableError
 from gtcoder.training.rows import encoded as rows
 from gtcoder.training.rows import parts
-from gtcoder.training.rows.encoded import SHARD_PART_ROWS, EncodedRows
+from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.training.rows.held_out import held_out
-from gtcoder.training.rows.parts import Part, read_manifest, read_part, write_manifest, write_part
+from gtcoder.training.rows.parts import (
+    Part,
+    Shares,
+    Written,
+    read_manifest,
+    read_part,
+    write_manifest,
+    write_part,
+    written_before,
+)
+
+ALL = Shares(1.0, 1.0)
 
 
 def as_set(encoded: Encoded) -> set[bytes]:
@@ -26,7 +37,15 @@ def cut(encoded: Encoded, *at: int) -> list[Encoded]:
 
 def in_parts(encoded: Encoded, *at: int) -> EncodedRows:
     parts = [Part(len(p), lambda p=p: p) for p in cut(encoded, *at)]
-    return EncodedRows(parts, take(encoded, slice(0, 0)))
+    return EncodedRows(parts, take(encoded, slice(0, 0)), encoded)
+
+
+def written(folder, pieces: list[Encoded], layout: Layout, shares: Shares, **chosen) -> Written:
+    each = [
+        write_part(str(folder), f"{i}", piece, layout, shares, seed=3, **chosen)
+        for i, piece in enumerate(pieces)
+    ]
+    return Written.joined(each)
 
 
 def epoch(rows: EncodedRows, *, steps: int, **chosen: int) -> Encoded:
@@ -161,43 +180,62 @@ def test_shards_of_a_table_beyond_the_window_are_disjoint(encoded):
 
 
 @pytest.mark.usefixtures("windowed")
-def test_a_sample_reads_few_parts_of_a_large_table_and_those_once(encoded):
-    loaded = []
+def test_a_sample_of_a_large_table_is_read_from_its_own_file(encoded, layout, tmp_path):
+    pieces = cut(encoded, 500, 1_000, 2_000)
+    shares = Shares(1.0, 600 / len(encoded))
+    whole = written(tmp_path, pieces, layout, shares, fraction=0.1)
+    write_manifest(str(tmp_path), whole, layout)
+    for piece in pieces:
+        assert 0.15 < len(as_set(whole.sample) & as_set(piece)) / len(piece) < 0.25
+    for file in tmp_path.glob("part-*"):
+        file.unlink()
+    opened = EncodedRows.open(str(tmp_path), layout)
+    shards = [opened.shard(rank=r, world=2, most=1_000, seed=0) for r in range(2)]
+    assert set.union(*map(as_set, shards)) == as_set(whole.sample)
+    assert not as_set(whole.sample) & as_set(opened.validation)
 
-    def part(index):
-        def load():
-            loaded.append(index)
-            return take(encoded, slice(index * 300, index * 300 + 300))
 
-        return Part(300, load)
-
-    rows = EncodedRows([part(index) for index in range(10)], take(encoded, slice(0, 0)))
-    for _ in range(2):
-        shards = [rows.shard(rank=r, world=2, most=1_000, seed=0) for r in range(2)]
-    assert sum(map(len, shards)) == 1_000
-    assert len(loaded) == len(set(loaded)) == 1_000 / SHARD_PART_ROWS
+def test_shares_follow_from_rows_and_width(layout, field):
+    assert Shares.of(1_000, layout, fraction=0.1, sampled=False) == Shares(1.0, 0.0)
+    assert Shares.of(10**9, layout, fraction=2e-5, sampled=True) == Shares(1.0, 1e-4)
+    assert Shares.of(10**9, layout, fraction=0.1, sampled=True).held == 2e-4
+    wide = Layout((field("a"),) * 1_000)
+    assert (
+        Shares.of(10**9, wide, fraction=0.1, sampled=True).sample
+        == (parts.SAMPLE_VALUES // 1_000) / 1e9
+    )
 
 
 def test_parts_round_trip(encoded, layout, tmp_path):
-    line = write_part(str(tmp_path), "part-0", encoded, layout, seed=3, fraction=0.1)
+    before = write_part(str(tmp_path), "0", encoded, layout, ALL, seed=3, fraction=0.1)
     held = held_out(encoded, 3, 0.1)
-    assert line == {"name": "part-0", "train": int((~held).sum()), "validation": int(held.sum())}
-    for kind, which in (("train", ~held), ("validation", held)):
-        back = read_part(f"{tmp_path}/part-0.{kind}.arrow", layout)
-        np.testing.assert_array_equal(back.codes, encoded.codes[which])
-        np.testing.assert_array_equal(back.scalars, encoded.scalars[which])
-        assert back.codes.dtype == np.int16
+    assert before.lines == ({"name": "0", "train": (~held).sum(), "validation": held.sum()},)
+    back = read_part(f"{tmp_path}/part-0.arrow", layout)
+    for found, which in ((take(back, slice((~held).sum())), ~held), (before.held, held)):
+        assert as_set(found) == as_set(take(encoded, which))
+    assert back.codes.dtype == np.int16
+    again = written_before(str(tmp_path), before.lines[0], layout, ALL)
+    for one, other in ((before.held, again.held), (before.sample, again.sample)):
+        np.testing.assert_array_equal(one.codes, other.codes)
+        np.testing.assert_array_equal(one.scalars, other.scalars)
+
+
+def test_a_part_without_a_name_is_called_after_its_content(encoded, layout, tmp_path):
+    one, two = cut(encoded, 1_000)
+    each = [
+        write_part(str(tmp_path), None, rows, layout, ALL, seed=3, fraction=0.1)
+        for rows in (one, two, one)
+    ]
+    assert each[0].lines == each[2].lines != each[1].lines
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_folder_opens_once_its_manifest_is_there(encoded, layout, tmp_path):
-    lines = [
-        write_part(str(tmp_path), f"part-{i}", part, layout, seed=3, fraction=0.1)
-        for i, part in enumerate(cut(encoded, 1_000))
-    ]
+    whole = written(tmp_path, cut(encoded, 1_000), layout, ALL, fraction=0.1)
     assert read_manifest(str(tmp_path)) is None
     with pytest.raises(TableError, match="holds no finished encoding; run the training again"):
         EncodedRows.open(str(tmp_path), layout)
-    write_manifest(str(tmp_path), lines[::-1])
+    write_manifest(str(tmp_path), whole, layout)
     rows = EncodedRows.open(str(tmp_path), layout)
     held = held_out(encoded, 3, 0.1)
     assert rows.rows == (~held).sum()
@@ -209,23 +247,23 @@ def test_a_folder_opens_once_its_manifest_is_there(encoded, layout, tmp_path):
 
 def test_validation_rows_come_from_every_part(encoded, layout, tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "VALIDATION_ROWS", 60)
-    lines = [
-        write_part(str(tmp_path), f"part-{i}", part, layout, seed=3, fraction=0.5)
-        for i, part in enumerate(cut(encoded, 1_000, 2_000))
-    ]
-    write_manifest(str(tmp_path), lines)
+    pieces = cut(encoded, 1_000, 2_000)
+    shares = Shares.of(len(encoded), layout, fraction=0.5, sampled=False)
+    write_manifest(str(tmp_path), written(tmp_path, pieces, layout, shares, fraction=0.5), layout)
     validation = EncodedRows.open(str(tmp_path), layout).validation
-    assert 60 <= len(validation) <= 63
-    for part in cut(encoded, 1_000, 2_000):
-        assert 15 < len(as_set(validation) & as_set(part)) < 25
+    assert 57 <= len(validation) <= 66
+    for piece in pieces:
+        assert 15 < len(as_set(validation) & as_set(piece)) < 25
 
 
 def test_a_part_without_scalars_or_rows(field, tmp_path):
     layout = Layout((field("a"),))
     rows = Encoded(np.array([[0], [1]], np.int16), np.zeros((2, 1), np.float32))
-    write_part(str(tmp_path), "p", rows, layout, seed=0, fraction=0.0)
-    back = read_part(f"{tmp_path}/p.train.arrow", layout)
+    write_part(str(tmp_path), "p", rows, layout, ALL, seed=0, fraction=0.0)
+    back = read_part(f"{tmp_path}/part-p.arrow", layout)
     np.testing.assert_array_equal(back.codes, rows.codes)
     assert back.scalars.shape == (2, 1)
-    empty = write_part(str(tmp_path), "e", take(rows, slice(0, 0)), layout, seed=0, fraction=0.1)
-    assert empty == {"name": "e", "train": 0, "validation": 0}
+    none = take(rows, slice(0, 0))
+    empty = write_part(str(tmp_path), "e", none, layout, ALL, seed=0, fraction=0.1)
+    assert empty.lines == ({"name": "e", "train": 0, "validation": 0},)
+    assert read_part(f"{tmp_path}/part-e.arrow", layout).codes.shape == (0, 1)

@@ -1,0 +1,97 @@
+"""`sample`: synthetic rows as a dataset of Ray Data."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from gtcoder.bundle import Bundle
+from gtcoder.errors import ConfigError
+from gtcoder.sampling.sample import Sampler
+from gtcoder.table.files import absolute
+from gtcoder.where.constraint import constraints
+from gtcoder.where.written import Where
+from ray_jobs.shards import GROUP_ROWS
+
+
+def sample(
+    bundle: Bundle | str,
+    rows: int,
+    *,
+    where: Where = (),
+    seed: int = 0,
+    rows_per_block: int = GROUP_ROWS,
+    num_workers: int | None = None,
+) -> Any:
+    """Draw a dataset; nothing is drawn before it is used.
+
+    Its rows are those that `gtcoder generate` writes for the same bundle, conditions and seed.
+
+    Args:
+        bundle: a bundle, or where one is that all machines see.
+        rows: how many.
+        where: conditions that every row meets.
+        seed: the same seed gives the same rows.
+        rows_per_block: rows of a block, and of one task's memory.
+        num_workers: actors at most, one CPU each; as many as there are blocks when not given, as
+            the cluster has room and grows.
+
+    Returns:
+        A `ray.data.Dataset` with the table's columns and types.
+
+    Raises:
+        BundleError: there is no bundle, or it is damaged.
+        ConditionError: a condition names what the table did not have.
+        ConfigError: a number is less than it can be.
+    """
+    import ray.data
+
+    for name, least, value in (
+        ("rows", 1, rows),
+        ("rows_per_block", 1, rows_per_block),
+        ("num_workers", 1, num_workers if num_workers is not None else 1),
+        ("seed", 0, seed),
+    ):
+        if value < least:
+            raise ConfigError(f"{name} must be at least {least}, not {value}")
+    loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+    constraints(loaded.codec, where)
+    blocks = [
+        {"start": start, "stop": min(start + rows_per_block, rows)}
+        for start in range(0, rows, rows_per_block)
+    ]
+    most = min(num_workers or len(blocks), len(blocks))
+    return ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
+        _Drawer,
+        fn_constructor_kwargs={
+            "bundle": ray.put(bundle) if isinstance(bundle, Bundle) else absolute(bundle),
+            "checksum": loaded.checksum,
+            "where": where,
+            "seed": seed,
+        },
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
+        num_cpus=1,
+    )
+
+
+class _Drawer:
+    """An actor: has the bundle, and draws block after block."""
+
+    def __init__(self, bundle: Any, checksum: str, where: Where, seed: int) -> None:
+        import ray
+        import torch
+
+        torch.set_num_threads(1)
+        loaded = Bundle.load(bundle) if isinstance(bundle, str) else ray.get(bundle)
+        if loaded.checksum != checksum:
+            raise ConfigError(f"{bundle} has changed since the dataset was made; make it again")
+        asked = constraints(loaded.codec, where)
+        self._sampler, self._seed = Sampler(loaded.model(), loaded.codec, asked), seed
+
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        """The rows of some ranges."""
+        ranges: Sequence[dict[str, int]] = batch.to_pylist()
+        for each in ranges:
+            yield self._sampler.rows(self._seed, each["start"], each["stop"])

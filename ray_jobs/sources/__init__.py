@@ -1,0 +1,1 @@
+"""Where rows come from: files, datasets of Ray Data, Delta and Iceberg tables."""

@@ -1,0 +1,99 @@
+"""How rows are encoded in tasks: parts in a folder of the run, by the codec that lies in it."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from gtcoder.codec.codec import Codec
+from gtcoder.codec.layout import Encoded, Layout, concat, none
+from gtcoder.errors import OutputError
+from gtcoder.schema.schema import Schema
+from gtcoder.table.files import join, read_bytes, write_bytes
+from gtcoder.training.rows.encoded import WINDOW_ROWS
+from gtcoder.training.rows.parts import Shares, Written, write_part
+
+CODEC, SCHEMA = "codec.json", "schema.json"
+"""In the folder of a run."""
+PART_ROWS = 500_000
+"""At most about so many rows are in one encoded part."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Encoding:
+    """How rows are encoded, wherever a task runs."""
+
+    run: str
+    """The run's folder, which has the codec."""
+    folder: str
+    """Where the parts go."""
+    rows: int
+    """Of the whole table."""
+    seed: int
+    fraction: float
+    """Of the rows that are held out."""
+
+    def codec(self) -> Codec:
+        """The codec of the run.
+
+        Raises:
+            OutputError: this machine does not see it.
+        """
+        try:
+            return load_codec(self.run)
+        except FileNotFoundError as error:
+            raise OutputError(
+                f"a machine of the cluster does not see {self.run}; give --storage a place that "
+                "all machines share, such as s3://"
+            ) from error
+
+    def shares(self, layout: Layout) -> Shares:
+        """What of each part goes into the files of held-out and sampled rows."""
+        sampled = self.rows > WINDOW_ROWS
+        return Shares.of(self.rows, layout, fraction=self.fraction, sampled=sampled)
+
+    def write(self, codec: Codec, batches: Iterable[pa.Table], name: str | None) -> Written:
+        """Encode batches into parts of about `PART_ROWS`, called after a name or their content."""
+        layout = codec.layout
+        written = [
+            write_part(
+                self.folder,
+                name and f"{name}-{number:03d}",
+                encoded,
+                layout,
+                self.shares(layout),
+                seed=self.seed,
+                fraction=self.fraction,
+            )
+            for number, encoded in enumerate(_in_parts(codec, batches))
+        ]
+        return Written.joined(written or [Written((), none(layout), none(layout))])
+
+
+def _in_parts(codec: Codec, batches: Iterable[pa.Table]) -> Iterator[Encoded]:
+    """Rows, encoded, in runs of about `PART_ROWS`."""
+    pending: list[Encoded] = []
+    for batch in batches:
+        pending.append(codec.encode(batch))
+        if sum(map(len, pending)) >= PART_ROWS:
+            yield concat(pending)
+            pending = []
+    if pending:
+        yield concat(pending)
+
+
+def save_codec(run: str, codec: Codec) -> None:
+    """Keep a codec where the tasks and workers of a run find it."""
+    for name, plain in ((SCHEMA, codec.schema.to_dict()), (CODEC, codec.to_dict())):
+        write_bytes(join(run, name), json.dumps(plain).encode())
+
+
+def load_codec(run: str) -> Codec:
+    """The codec of a run.
+
+    Raises:
+        FileNotFoundError: it has none, or this machine does not see it.
+    """
+    schema = Schema.from_dict(json.loads(read_bytes(join(run, SCHEMA))))
+    return Codec.from_dict(json.loads(read_bytes(join(run, CODEC))), schema)

@@ -1,0 +1,30 @@
+"""The source that a user names: files by path, glob or URI, or a Delta or Iceberg table."""
+
+from ray_jobs.cluster.cluster import Cluster
+from ray_jobs.cluster.connection import is_named
+from ray_jobs.sources.located import located
+from ray_jobs.sources.named import named_table
+from ray_jobs.sources.options import ReadOptions
+from ray_jobs.sources.source import Source
+
+
+def needs_cluster(table: str, address: str | None) -> bool:
+    """Whether to connect before a table is looked at: Ray Data reads it, or a cluster's tasks do.
+
+    On this machine alone nothing is gained, and what is wrong with files is said sooner.
+    """
+    return is_named(address) or named_table(table) is not None
+
+
+def find(table: str, options: ReadOptions, cluster: Cluster | None) -> Source:
+    """Find a table; tasks of a cluster that is not this machine alone look at its files.
+
+    Raises:
+        TableError: nothing is there, or it cannot be read.
+        ConfigError: what is said of it cannot be used.
+    """
+    there = named_table(table)
+    if there is not None:
+        return there.source()
+    by_tasks = cluster is not None and not cluster.local
+    return located(table, options, by_tasks=by_tasks)

@@ -1,0 +1,178 @@
+"""A table of files as the source of a training: pieces of it in tasks, bad files left out.
+
+What is encoded of a piece is complete once a marker stands beside it, so a pass that was
+interrupted goes on where it stopped.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Self
+
+import pyarrow as pa
+
+from gtcoder.errors import TableError, UnreachableError
+from gtcoder.progress import Stage, counted
+from gtcoder.sketch.table import TableSketch
+from gtcoder.table.files import join, read_bytes, write_bytes
+from gtcoder.table.locate import each_by_threads, locate
+from gtcoder.table.table import Piece, Table
+from gtcoder.training.rows.parts import Written, written_before
+from ray_jobs.cluster.passes import each_path, folded
+from ray_jobs.sources.encoding import Encoding
+from ray_jobs.sources.options import ReadOptions
+from ray_jobs.sources.threads import folded_here
+
+_Share = tuple[Table, Piece]
+_Sketched = tuple[TableSketch | None, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class LocatedTable:
+    """Files that `locate` found."""
+
+    table: Table
+    fold: Callable[..., Any] = folded
+    """How a pass over its pieces is made: in tasks, or by threads here."""
+
+    def here(self) -> Self:
+        """The same, read by threads of this process."""
+        return replace(self, fold=folded_here)
+
+    @property
+    def uri(self) -> str:
+        """Where they are."""
+        return self.table.uri
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of all columns."""
+        return self.table.schema
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a file, its place or the schema does."""
+        return self.table.fingerprint
+
+    @property
+    def described(self) -> list[str]:
+        """What is there, and how CSV is read."""
+        table = self.table
+        files = counted(len(table.files), f"{table.format} file")
+        lines = [f"{table.uri}: {table.rows:,} rows, {files}"]
+        return lines if table.csv is None else [*lines, f"read as --csv '{table.csv}'"]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how columns of CSV files are read."""
+        return self.table.notes
+
+    @property
+    def skipped(self) -> Mapping[str, str]:
+        """Files that are left out, and why."""
+        return self.table.skipped
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What a bundle remembers of it."""
+        return {"skipped_files": len(self.table.skipped), "csv": str(self.table.csv or "")}
+
+    def left_out(self, exclude: Iterable[str]) -> list[str]:
+        """The columns of the schema that are excluded."""
+        return self.table.left_out(exclude)
+
+    def less(self, skipped: Mapping[str, str]) -> Self:
+        """The table without some files: path to what is wrong with them."""
+        return replace(self, table=self.table.without(skipped))
+
+    def sketch(
+        self, columns: Sequence[str], stage: Stage, *, skip_bad_files: bool = False
+    ) -> tuple[TableSketch, Self]:
+        """The sketch of some columns of all rows, and the table that was sketched.
+
+        A file that turns out to be damaged within is left out if that is wanted. Rows cannot be
+        taken out of a sketch, so what is left of the table is then sketched anew.
+        """
+        work = partial(_sketch, columns=list(columns), skip=skip_bad_files)
+        sketch, bad = self.fold(self._shares(), work, _both, rows=_rows, stage=stage)
+        if bad:
+            return self.less(bad).sketch(columns, stage, skip_bad_files=skip_bad_files)
+        assert sketch is not None, "a table has rows"
+        return sketch, self
+
+    def encode(self, job: Encoding, stage: Stage) -> Written:
+        """Encode all pieces but those that are there already."""
+        work = partial(_encode, job=job)
+        written: Written = self.fold(self._shares(), work, Written.joined, rows=_rows, stage=stage)
+        return written
+
+    def _shares(self) -> list[_Share]:
+        return [self.table.share(piece) for piece in self.table.pieces()]
+
+
+def located(uri: str, options: ReadOptions, *, by_tasks: bool) -> LocatedTable:
+    """Find a table's files; a cluster's tasks look at each where that is wanted, else threads here.
+
+    Raises:
+        TableError: see `locate`.
+    """
+    table = locate(
+        uri,
+        skip_bad_files=options.skip_bad_files,
+        csv=options.csv,
+        exclude=options.exclude,
+        each=each_path if by_tasks else each_by_threads,
+    )
+    return LocatedTable(table)
+
+
+def _rows(share: _Share) -> int:
+    return share[1].rows
+
+
+def _sketch(shares: Sequence[_Share], columns: Sequence[str], skip: bool) -> _Sketched:
+    """The sketch of some pieces, with the files in them that are bad: path to why."""
+    merged: TableSketch | None = None
+    bad: dict[str, str] = {}
+    for table, part in ((table, part) for table, piece in shares for part in piece.slices):
+        try:
+            for batch in table.batches(columns, piece=Piece(0, (part,), 0)):
+                sketch = TableSketch.of(batch)
+                merged = sketch if merged is None else merged.merge(sketch)
+        except TableError as error:
+            if not skip or isinstance(error, UnreachableError):  # it was there a moment ago
+                raise
+            bad[table.files[part.file].path] = str(error)
+    return merged, bad
+
+
+def _both(each: Sequence[_Sketched]) -> _Sketched:
+    """Results of neighbouring tasks together; no sketch is needed where a file is bad."""
+    bad = {path: why for _, found in each for path, why in found.items()}
+    sketches = [sketch for sketch, _ in each if sketch is not None]
+    if bad or not sketches:
+        return None, bad
+    merged, *rest = sketches
+    for sketch in rest:
+        merged = merged.merge(sketch)
+    return merged, {}
+
+
+def _encode(shares: Sequence[_Share], job: Encoding) -> Written:
+    codec = job.codec()
+    layout = codec.layout
+    written = []
+    for table, piece in shares:
+        name = f"{piece.index:06d}"
+        marker = join(job.folder, f"piece-{name}.json")
+        try:
+            lines = json.loads(read_bytes(marker))
+        except FileNotFoundError:
+            batches = table.batches(codec.schema.names, piece=piece)
+            written.append(job.write(codec, batches, name))
+            write_bytes(marker, json.dumps(written[-1].lines).encode())
+        else:
+            shares_of = job.shares(layout)
+            written += [written_before(job.folder, line, layout, shares_of) for line in lines]
+    return Written.joined(written)

@@ -1,0 +1,55 @@
+"""What a user says of a table that is read: kinds, columns to leave out, how CSV is written."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gtcoder.errors import ConfigError
+from gtcoder.schema.schema import Schema
+from gtcoder.sketch.table import TableSketch
+from gtcoder.table.delimited.csv_format import CsvFormat
+from ray_jobs.sources.source import Source
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How a table is read, and what it is taken for."""
+
+    schema: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Kinds that override the inferred ones."""
+    exclude: Sequence[str] = ()
+    csv: CsvFormat | None = None
+    """How CSV files are written, where that is not to be guessed."""
+    on_bad_file: str = "fail"
+    """`fail`, or `skip`: leave out files that are damaged or unlike most."""
+
+    def __post_init__(self) -> None:
+        if self.on_bad_file not in ("fail", "skip"):
+            raise ConfigError(f"--on-bad-file {self.on_bad_file}: expected fail or skip")
+
+    @property
+    def skip_bad_files(self) -> bool:
+        """Whether to go on without them."""
+        return self.on_bad_file == "skip"
+
+    def columns(self, source: Source) -> list[str]:
+        """The names of the columns that are read."""
+        return [name for name in source.schema.names if name not in self.exclude]
+
+    def inferred(self, source: Source, sketch: TableSketch) -> Schema:
+        """What the columns are taken for.
+
+        Raises:
+            SchemaError: a column's type or what is said of it cannot be used.
+        """
+        schema = Schema.infer(source.schema, sketch, source.left_out(self.exclude))
+        return schema.override(self.schema) if self.schema else schema
+
+    def check(self, source: Source) -> None:
+        """See, before a row is read, that the columns and what is said of them can be used.
+
+        Raises:
+            SchemaError: they cannot.
+        """
+        empty = source.schema.empty_table().select(self.columns(source))
+        self.inferred(source, TableSketch.of(empty))

@@ -1,0 +1,178 @@
+"""From a source to a bundle: sketch, schema, codec, encode once, train on any number of workers."""
+
+import dataclasses
+from typing import Any
+
+from gtcoder.bundle import Bundle
+from gtcoder.codec.codec import Codec
+from gtcoder.codec.config import MIN_CATEGORY_ROWS
+from gtcoder.config import Config, Preset, coding_for, validation_share
+from gtcoder.errors import ConfigError
+from gtcoder.progress import Reporter
+from gtcoder.table.files import join
+from gtcoder.training.rows.parts import read_manifest, write_manifest
+from ray_jobs.cluster.cluster import Cluster
+from ray_jobs.cluster.workers import train_workers
+from ray_jobs.sources.encoding import Encoding, load_codec, save_codec
+from ray_jobs.sources.options import ReadOptions
+from ray_jobs.sources.source import Source, tell_skipped
+from ray_jobs.training.fit import fit
+from ray_jobs.training.run_folder import CONFIG, READ, begin, load_json, save_json
+from ray_jobs.training.worker import Outcome
+
+_ENCODED = "encoded"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainOptions(ReadOptions):
+    """How to read and to train, whatever the rows come from."""
+
+    preset: str = "default"
+    epochs: int | None = None
+    max_time_s: float | None = None
+    num_workers: int | None = None
+    use_gpu: bool = False
+    seed: int = 0
+    validation_fraction: float | None = None
+    min_category_rows: int = MIN_CATEGORY_ROWS
+
+    def __post_init__(self) -> None:
+        ReadOptions.__post_init__(self)
+        if self.preset not in list(Preset):
+            raise ConfigError(f"no preset {self.preset!r}; there are: {', '.join(Preset)}")
+        fraction = self.validation_fraction
+        if fraction is not None and not 0 <= fraction < 1:
+            raise ConfigError(f"--validation-fraction must be in [0, 1), not {fraction}")
+        for name in ("epochs", "num_workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        if self.seed < 0:
+            raise ConfigError(f"--seed must not be negative, but is {self.seed}")
+
+    def identity(self, source: Source) -> dict[str, Any]:
+        """All that decides the outcome: what a resumed run must have in common."""
+        return {
+            "table": source.uri,
+            "table_fingerprint": source.fingerprint,
+            "preset": self.preset,
+            "schema": dict(self.schema),
+            "exclude": list(self.exclude),
+            "csv": source.info.get("csv", ""),
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "validation_fraction": self.validation_fraction,
+            "min_category_rows": self.min_category_rows,
+        }
+
+
+def learn(
+    source: Source,
+    options: TrainOptions,
+    run: str,
+    *,
+    resumed: bool,
+    cluster: Cluster,
+    reporter: Reporter,
+) -> tuple[Bundle, Outcome]:
+    """Learn a source's rows.
+
+    Args:
+        source: of the rows.
+        options: how to train.
+        run: the folder of the run's state.
+        resumed: whether an earlier run's state is there, to go on from.
+        cluster: to work on.
+        reporter: is told how far this is.
+
+    Raises:
+        GTCoderError: what the user can mend, in one line.
+    """
+    source, codec, rows = _read(source, options, run, resumed, reporter)
+    reporter.columns(codec.schema)
+    config = _encoded(source, codec, rows, run, options, reporter)
+    workers = train_workers(
+        cluster,
+        options.num_workers,
+        batch_rows=config.training.batch_rows,
+        use_gpu=options.use_gpu,
+        reporter=reporter,
+    )
+    with reporter.stage("train") as stage:
+        outcome = fit(
+            run,
+            join(run, _ENCODED),
+            config,
+            workers,
+            seed=options.seed,
+            max_time_s=options.max_time_s,
+            stage=stage,
+        )
+    info = source.info | {
+        "rows": rows,
+        "seed": options.seed,
+        "stopped": outcome.stopped,
+        "trained_rows": outcome.trained_rows,
+        "train_s": round(outcome.train_s, 2),
+        "seconds": {name: round(seconds, 1) for name, seconds in reporter.seconds.items()},
+    }
+    return dataclasses.replace(outcome.bundle, info=info), outcome
+
+
+def _read(
+    source: Source, options: TrainOptions, run: str, resumed: bool, reporter: Reporter
+) -> tuple[Source, Codec, int]:
+    """The source, its codec and rows as an earlier run left them, or from a pass over the rows."""
+    if resumed:
+        reporter.note(f"going on with the training in {run}")
+        read = load_json(run, READ)
+        source = source.less(read["skipped"])
+        tell_skipped(source, reporter)
+        return source, load_codec(run), read["rows"]
+    identity = options.identity(source)  # what is skipped does not change what was asked for
+    with reporter.stage("sketch") as stage:
+        sketch, source = source.sketch(
+            options.columns(source), stage, skip_bad_files=options.skip_bad_files
+        )
+        schema = options.inferred(source, sketch)
+        coding = coding_for(sketch.rows, Preset(options.preset), options.min_category_rows)
+        codec = Codec.fit(schema, sketch, coding)
+    save_json(run, READ, {"skipped": dict(source.skipped), "rows": sketch.rows})
+    save_codec(run, codec)
+    begin(run, identity)
+    tell_skipped(source, reporter)
+    return source, codec, sketch.rows
+
+
+def _encoded(
+    source: Source,
+    codec: Codec,
+    rows: int,
+    run: str,
+    options: TrainOptions,
+    reporter: Reporter,
+) -> Config:
+    """Encode the rows unless that is done, and settle how to train on them."""
+    folder = join(run, _ENCODED)
+    if read_manifest(folder) is None:
+        fraction = options.validation_fraction
+        job = Encoding(
+            run=run,
+            folder=folder,
+            rows=rows,
+            seed=options.seed,
+            fraction=validation_share(rows) if fraction is None else fraction,
+        )
+        with reporter.stage("encode") as stage:
+            write_manifest(folder, source.encode(job, stage), codec.layout)
+    plain = load_json(run, CONFIG)
+    if plain is not None:
+        return Config.from_dict(plain)
+    config = Config.for_table(
+        codec.layout,
+        sum(int(line["train"]) for line in read_manifest(folder) or ()),
+        preset=Preset(options.preset),
+        epochs=options.epochs,
+    )
+    save_json(run, CONFIG, config.to_dict())
+    return config
