@@ -26,7 +26,7 @@ from ray_jobs.dataset.sampled import sample
 from ray_jobs.output import Output
 from ray_jobs.shards import FileFormat, Shard, Stream, write_shard
 from ray_jobs.sources.named import TABLES, NamedTable, named_table
-from ray_jobs.sources.stored import as_stored, changes, stored
+from ray_jobs.sources.stored import changes, stored
 
 _GOES_ON = "the same command goes on where it stopped"
 _LEAST_ROWS, _MOST_ROWS, _FILES = 50_000, 1_000_000, 8
@@ -199,11 +199,9 @@ def _write_table(
                 where=request.where,
                 seed=request.seed,
                 num_workers=request.num_workers,
+                schema=wanted,
             )
-            cast = rows.map_batches(
-                as_stored, batch_size=None, batch_format="pyarrow", fn_kwargs={"wanted": wanted}
-            )
-            table.write(cast, wanted)
+            table.write(rows, wanted)
     seconds = reporter.seconds["generate"]
     reporter.result(
         f"{request.rows:,} rows at {request.rows / max(seconds, 1e-3):,.0f} rows/s; {table.uri}"

@@ -12,6 +12,7 @@ from gtcoder.table.files import absolute
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
 from ray_jobs.shards import GROUP_ROWS
+from ray_jobs.sources.stored import as_stored
 
 
 def sample(
@@ -22,6 +23,7 @@ def sample(
     seed: int = 0,
     rows_per_block: int = GROUP_ROWS,
     num_workers: int | None = None,
+    schema: pa.Schema | None = None,
 ) -> Any:
     """Draw a dataset; nothing is drawn before it is used.
 
@@ -35,6 +37,7 @@ def sample(
         rows_per_block: rows of a block, and of one task's memory.
         num_workers: actors at most, one CPU each; as many as there are blocks when not given, as
             the cluster has room and grows.
+        schema: other types for the same columns, for a sink that lacks some (see `stored`).
 
     Returns:
         A `ray.data.Dataset` with the table's columns and types.
@@ -68,6 +71,7 @@ def sample(
             "checksum": loaded.checksum,
             "where": where,
             "seed": seed,
+            "schema": schema or loaded.codec.schema.arrow,
         },
         batch_size=None,
         batch_format="pyarrow",
@@ -79,7 +83,9 @@ def sample(
 class _Drawer:
     """An actor: has the bundle, and draws block after block."""
 
-    def __init__(self, bundle: Any, checksum: str, where: Where, seed: int) -> None:
+    def __init__(
+        self, bundle: Any, checksum: str, where: Where, seed: int, schema: pa.Schema
+    ) -> None:
         import ray
         import torch
 
@@ -88,10 +94,12 @@ class _Drawer:
         if loaded.checksum != checksum:
             raise ConfigError(f"{bundle} has changed since the dataset was made; make it again")
         asked = constraints(loaded.codec, where)
-        self._sampler, self._seed = Sampler(loaded.model(), loaded.codec, asked), seed
+        self._sampler = Sampler(loaded.model(), loaded.codec, asked)
+        self._seed, self._schema = seed, schema
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         """The rows of some ranges."""
         ranges: Sequence[dict[str, int]] = batch.to_pylist()
         for each in ranges:
-            yield self._sampler.rows(self._seed, each["start"], each["stop"])
+            rows = self._sampler.rows(self._seed, each["start"], each["stop"])
+            yield rows if rows.schema == self._schema else as_stored(rows, self._schema)

@@ -36,8 +36,7 @@ def test_rows_are_those_of_a_generation(bundle_path):
     bundle = Bundle.load(bundle_path)
     expected = Sampler(bundle.model(), bundle.codec).rows(3, 0, 1_000)
     drawn = together(sample(bundle_path, 1_000, seed=3, rows_per_block=300, num_workers=2))
-    key = [(name, "ascending") for name in ("size", "count")]
-    assert drawn.sort_by(key).to_pylist() == expected.sort_by(key).to_pylist()
+    assert sorted(map(str, drawn.to_pylist())) == sorted(map(str, expected.to_pylist()))
 
 
 @pytest.mark.parametrize("blocks", [1, 5])

@@ -49,14 +49,22 @@ def bundle(table, tmp_path_factory):
     return str(path)
 
 
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    """Described in the environment, which pyiceberg reads once, on import."""
+    folder = tmp_path_factory.mktemp("iceberg")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYICEBERG_CATALOG__LOCAL__URI", f"sqlite:///{folder}/catalog.db")
+        patch.setenv("PYICEBERG_CATALOG__LOCAL__WAREHOUSE", f"file://{folder}/warehouse")
+        yield "local"
+
+
 @pytest.fixture(params=["delta", "iceberg"])
-def name(request, tmp_path, monkeypatch):
+def name(request, tmp_path, catalog):
     """A table that is not there yet."""
     if request.param == "delta":
         return f"delta:{tmp_path}/t"
-    monkeypatch.setenv("PYICEBERG_CATALOG__LOCAL__URI", f"sqlite:///{tmp_path}/catalog.db")
-    monkeypatch.setenv("PYICEBERG_CATALOG__LOCAL__WAREHOUSE", f"file://{tmp_path}/warehouse")
-    return "iceberg:local.shop.orders"
+    return f"iceberg:{catalog}.shop.{tmp_path.name}"
 
 
 def generate(bundle, out, **asked):
@@ -110,7 +118,7 @@ def test_formats_and_names_agree(tmp_path):
         GenerateRequest(**asked, out="delta:x", rows_per_file=5)
 
 
-def test_an_iceberg_catalogue_that_is_not_described_is_told(tmp_path):
+def test_an_iceberg_catalogue_that_is_not_described_is_told(catalog):
     with pytest.raises(ConfigError, match=r"the catalogue 'nowhere' cannot be opened .*PYICEBERG"):
         named_table("iceberg:nowhere.a.b").source()
     with pytest.raises(ConfigError, match=r"expected iceberg:CATALOG.NAMESPACE.TABLE"):
