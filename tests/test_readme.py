@@ -131,3 +131,18 @@ def test_every_command_is_listed():
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
     table = README.split("## Commands")[1].split("\n\n")[1]
     assert names <= set(re.findall(r"`gtcoder (\w+)", table))
+
+
+def test_the_ray_data_code_runs(folder):
+    code = shortened(blocks("python ray")[0], "max_time_s=300", "max_time_s=3")
+    local = "ray.init(address='local', num_cpus=2, include_dashboard=False)\n"
+    code = code.replace("import ray\n", f"import ray\n{local}", 1)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    women = pd.read_parquet(folder / "women")
+    assert len(women) == 100_000
+    assert set(women["sex"]) == {"Female"}
+    assert Synthesizer.load(folder / "models" / "claims_from_ray").schema.names == [
+        "sex", "age", "amount"
+    ]  # fmt: skip
