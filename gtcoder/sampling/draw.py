@@ -66,10 +66,11 @@ class Segment:
 
 
 class Drawer:
-    """Draws encoded rows from a trained model, under conditions or none."""
+    """Draws encoded rows from a trained model, under conditions or none, on the model's device."""
 
     def __init__(self, model: GTCoder, layout: Layout) -> None:
         self.model, self.layout = model, layout
+        self.device = model.mixture.means.device
         self.decoder, self.mixture = model.decoder.eval(), model.mixture
         self.latent = model.config.latent
         self.free = self.plan()
@@ -117,7 +118,7 @@ class Drawer:
             used += count
         if not tiles:
             tiles = [(torch.zeros(0, len(self.layout.fields)),) * 2]
-        codes, scalars = (torch.cat(each) for each in zip(*tiles, strict=True))
+        codes, scalars = (torch.cat(each).cpu() for each in zip(*tiles, strict=True))
         return Encoded(codes.to(torch.int16).numpy(), scalars.float().numpy())
 
     def _chosen(self, parts: Sequence[tuple[Plan, np.ndarray]]) -> Lanes | None:
@@ -130,12 +131,12 @@ class Drawer:
         segments = _segments((plan, plan.candidates * len(u)) for plan, u in parts)
         kept = []
         for start in range(0, len(lanes), TILE_ROWS):
-            tile = torch.from_numpy(_tile(lanes[start : start + TILE_ROWS], TILE_ROWS))
+            tile = self._there(_tile(lanes[start : start + TILE_ROWS], TILE_ROWS))
             inside = _inside(segments, start, TILE_ROWS)
             rows = self._begin(tile, inside)
             self._advance(rows, inside, tile[:, 1 + self.latent :], before=True)
             first = start // CANDIDATES
-            uniform = torch.from_numpy(last[first : first + TILE_ROWS // CANDIDATES])
+            uniform = self._there(last[first : first + TILE_ROWS // CANDIDATES])
             kept.append(rows.take(_choose(rows.log_weight, uniform)))
         return Lanes.joined(kept)
 
@@ -143,13 +144,15 @@ class Drawer:
         self, uniforms: np.ndarray, inside: Sequence[Segment], chosen: Lanes | None, used: int
     ) -> tuple[Tensor, Tensor]:
         """Codes (T, K) and scalars (T, K) of a tile, whose conditioned rows have begun."""
-        tile, steps = torch.from_numpy(uniforms), len(self.decoder.steps)
+        tile, steps = self._there(uniforms), len(self.decoder.steps)
         rows = self._begin(tile, [Segment(self.free, slice(0, len(tile)))])
         for segment in inside:
             if segment.plan.prefix:
                 assert chosen is not None
                 count = segment.rows.stop - segment.rows.start
-                rows.put(segment.rows, chosen.take(torch.arange(used, used + count)))
+                rows.put(
+                    segment.rows, chosen.take(torch.arange(used, used + count, device=self.device))
+                )
                 used += count
         left = tile[:, 1 + self.latent :]
         self._advance(rows, inside, left[:, :steps], before=False)
@@ -160,8 +163,8 @@ class Drawer:
 
     def _begin(self, uniforms: Tensor, inside: Sequence[Segment]) -> Lanes:
         """Rows before their first step, from the uniforms of their component and of z."""
-        chosen = torch.zeros(len(uniforms), dtype=torch.long)
-        log_weight = torch.zeros(len(uniforms))
+        chosen = torch.zeros(len(uniforms), dtype=torch.long, device=self.device)
+        log_weight = torch.zeros(len(uniforms), device=self.device)
         for segment in inside:
             cdf, at = segment.plan.component_cdf, segment.rows
             drawn = torch.searchsorted(cdf, uniforms[at, 0].contiguous(), right=True)
@@ -171,17 +174,17 @@ class Drawer:
         noise = torch.special.ndtri(normal).float()  # (T, Z)
         spread = torch.einsum("tij,tj->ti", self.mixture.cholesky[chosen], noise)
         state = self.decoder.expand(self.mixture.means[chosen] + spread) + self.decoder.step[0]
-        outcomes = torch.zeros(len(state), len(self.decoder.steps), dtype=torch.long)
+        outcomes = chosen.new_zeros(len(state), len(self.decoder.steps))
         return Lanes(state, state.clone(), outcomes, log_weight)
 
     def _advance(
         self, rows: Lanes, inside: Sequence[Segment], uniforms: Tensor, *, before: bool
     ) -> None:
         """Take steps by inverse CDF: those of each plan's prefix, or those that follow it."""
-        prefix = torch.zeros(len(rows.state), 1, dtype=torch.long)
+        prefix = rows.outcomes.new_zeros(len(rows.state), 1)
         for segment in inside:
             prefix[segment.rows] = segment.plan.prefix
-        longest = int(prefix.max())
+        longest = max((segment.plan.prefix for segment in inside), default=0)
         for s in range(longest) if before else range(len(self.decoder.steps)):
             weight, bias = self.heads[s]
             logits = torch.addmm(bias, torch.relu(rows.state), weight)  # (T, V_s)
@@ -215,11 +218,15 @@ class Drawer:
 
     def _codes(self, outcomes: Tensor) -> Tensor:
         """Codes (T, K) from the outcomes of all steps (T, S)."""
-        codes = torch.zeros(len(outcomes), len(self.layout.fields), dtype=torch.long)
+        codes = outcomes.new_zeros(len(outcomes), len(self.layout.fields))
         for s, step in enumerate(self.decoder.steps):
             codes[:, step.field] += outcomes[:, s] * step.divisor
-        limit = torch.tensor([field.cardinality - 1 for field in self.layout.fields])
+        limit = outcomes.new_tensor([field.cardinality - 1 for field in self.layout.fields])
         return torch.minimum(codes, limit)
+
+    def _there(self, array: np.ndarray) -> Tensor:
+        """An array on the model's device."""
+        return torch.from_numpy(array).to(self.device)
 
     def _kept(self, plan: Plan, uniforms: np.ndarray) -> np.ndarray:
         """The uniforms of a row itself, (B, 1 + Z + S + K), without those of its candidates."""
@@ -245,7 +252,7 @@ def _choose(log_weight: Tensor, uniform: Tensor) -> Tensor:
     """One candidate a row, by weight: indices into the flat candidates of (rows,) uniforms."""
     cdf = log_weight.view(-1, CANDIDATES)[: len(uniform)].double().softmax(1).cumsum(1)
     kept = torch.searchsorted(cdf, uniform.unsqueeze(1).contiguous(), right=True)[:, 0]
-    first = torch.arange(len(uniform)) * CANDIDATES
+    first = torch.arange(len(uniform), device=uniform.device) * CANDIDATES
     return first + kept.clamp_max(CANDIDATES - 1)
 
 

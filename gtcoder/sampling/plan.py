@@ -72,9 +72,14 @@ class Plan:
             width=candidates * each_candidate + 1 + last,
             component_cdf=cdf,
             component_log_likelihood=log_likelihood,
-            allowed={s: _allowed(steps[s], by_field[steps[s].field]) for s in constrained},
+            allowed={
+                s: _allowed(steps[s], by_field[steps[s].field]).to(cdf.device) for s in constrained
+            },
             spans={
-                field: (torch.from_numpy(np.asarray(c.low)), torch.from_numpy(np.asarray(c.high)))
+                field: (
+                    torch.from_numpy(np.asarray(c.low)).to(cdf.device),
+                    torch.from_numpy(np.asarray(c.high)).to(cdf.device),
+                )
                 for field, c in by_field.items()
             },
         )
@@ -91,7 +96,7 @@ def _components(model: GTCoder, by_field: Mapping[int, Constraint]) -> tuple[Ten
     frequencies = mixture.frequencies.double().split(model.tokens.cardinalities, dim=1)
     likelihood = torch.ones_like(mixture.weights, dtype=torch.float64)
     for field, constraint in by_field.items():
-        allowed = torch.from_numpy(np.asarray(constraint.weights)).double()
+        allowed = torch.from_numpy(np.asarray(constraint.weights)).to(likelihood)
         likelihood = likelihood * (frequencies[field] @ allowed).clamp_min(1e-12)
     weights = mixture.weights.double() * likelihood
     return (weights / weights.sum()).cumsum(0), likelihood.log().float()

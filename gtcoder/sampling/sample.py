@@ -60,13 +60,21 @@ class Range:
 
 
 class Sampler:
-    """Draws tables from a trained model."""
+    """Draws tables from a trained model, which it moves to the device it draws on.
+
+    On another kind of device sums round differently, so that now and then a row is another one.
+    """
 
     def __init__(
-        self, model: GTCoder, codec: Codec, constraints: Mapping[int, Constraint] | None = None
+        self,
+        model: GTCoder,
+        codec: Codec,
+        constraints: Mapping[int, Constraint] | None = None,
+        *,
+        device: str = "cpu",
     ) -> None:
         self.codec = codec
-        self.drawer = Drawer(model, codec.layout)
+        self.drawer = Drawer(model.to(device), codec.layout)
         self.plan = self.drawer.plan(constraints)
 
     def rows(self, seed: int, start: int, stop: int) -> pa.Table:
