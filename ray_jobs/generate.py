@@ -18,10 +18,13 @@ from gtcoder.errors import BundleError, ConfigError, OutputError
 from gtcoder.progress import Reporter, counted, peak_bytes
 from gtcoder.sampling.sample import Sampler
 from gtcoder.table.files import absolute, exists
+from gtcoder.training.options import device_named
 from gtcoder.where.constraint import constraints
 from ray_jobs.cluster.answers import answered, opened
+from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.connection import connected, data_context
-from ray_jobs.cluster.workers import wait_for, wait_free
+from ray_jobs.cluster.pool import pool
+from ray_jobs.cluster.waiting import WAIT_S, wait_for
 from ray_jobs.dataset.sampled import sample
 from ray_jobs.output import Output
 from ray_jobs.shards import FileFormat, Shard, Stream, write_shard
@@ -48,7 +51,12 @@ class GenerateRequest:
     checksum: str | None = None
     """Of the bundle meant; of any, if not given."""
     num_workers: int | None = None
+    """At most; by default as many as there are files."""
+    use_gpu: bool = False
+    """Draw on a GPU for each worker rather than on a CPU."""
     address: str | None = None
+    wait_s: float = WAIT_S
+    """How long a machine may take to come."""
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -82,6 +90,16 @@ class GenerateRequest:
         )
 
     @property
+    def device(self) -> str:
+        """What rows are drawn on, as torch calls it."""
+        return "cuda" if self.use_gpu else "cpu"
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What each worker asks for, as Ray writes it."""
+        return {"GPU": 1.0} if self.use_gpu else {"CPU": 1.0}
+
+    @property
     def is_file(self) -> bool:
         """Whether one file is asked for, by the ending of its name, rather than a folder."""
         return self.out.lower().endswith(tuple(f".{each}" for each in FileFormat))
@@ -102,6 +120,7 @@ class GenerateRequest:
             rows_per_file=self.shard_rows,
             seed=self.seed,
             where=self.where,
+            device=self.device,
             format=FileFormat(self.format or FileFormat.PARQUET),
         )
 
@@ -125,6 +144,7 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
         seed=request.seed,
         where=tuple(sorted(request.where)),
         csv=str(bundle.info.get("csv") or ""),
+        device=request.device,
     )
     if request.table is not None:
         _write_table(request, bundle, request.table, reporter)
@@ -162,10 +182,9 @@ def _write_file(
     shard = Shard(absolute(request.out), 0, request.rows)
     if exists(shard.uri) and not request.overwrite:
         raise OutputError(f"{request.out} exists; choose another --out, or add --overwrite")
-    asked = constraints(bundle.codec, list(stream.where))
     with reporter.stage("generate"):
         try:
-            write_shard(shard, stream, Sampler(bundle.model(), bundle.codec, asked))
+            write_shard(shard, stream, _sampler(bundle, stream))
         except OSError as error:
             raise OutputError(str(error)) from error
     seconds = reporter.seconds["generate"]
@@ -191,7 +210,7 @@ def _write_table(
     with connected(request.address) as cluster:
         import ray.data
 
-        wait_for(cluster, {"CPU": 1}, 1)
+        cluster = wait_for(cluster, {"CPU": 1}, reporter, wait_s=request.wait_s)
         with reporter.stage("generate"), ray.data.DataContext.current(data_context()):
             rows = sample(
                 request.bundle,
@@ -215,18 +234,18 @@ def _write(
     with ExitStack() as stack:
         with reporter.stage("start"):
             cluster = stack.enter_context(connected(request.address, goes_on=_GOES_ON))
-            most = min(request.num_workers or max(1, cluster.cpus), len(todo))
-            cluster = wait_for(cluster, {"CPU": 1}, most)
-            least = min(wait_free(cluster, "CPU", most, reporter).cpus, most)
+            cluster = wait_for(cluster, request.resources, reporter, wait_s=request.wait_s)
         with reporter.stage("generate") as stage:
             total, done = sum(shard.rows for shard in todo), 0
-            for row in _answers(stream, todo, least, most):
+            for row in _answers(request, stream, todo, cluster):
                 opened(row, stage)
                 done += row["rows"]
                 stage.rows(done, total)
 
 
-def _answers(stream: Stream, todo: Sequence[Shard], least: int, most: int) -> Iterator[Any]:
+def _answers(
+    request: GenerateRequest, stream: Stream, todo: Sequence[Shard], cluster: Cluster
+) -> Iterator[Any]:
     import ray.data
 
     with ray.data.DataContext.current(data_context()):
@@ -238,8 +257,9 @@ def _answers(stream: Stream, todo: Sequence[Shard], least: int, most: int) -> It
             fn_constructor_kwargs={"stream": stream, "shards": list(todo)},
             batch_size=None,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most),
-            num_cpus=1,
+            compute=pool(cluster, len(todo), request.num_workers),
+            num_cpus=request.resources.get("CPU", 0),
+            num_gpus=request.resources.get("GPU", 0),
         )
         yield from answers.iter_rows()
 
@@ -270,9 +290,14 @@ class ShardWriter:
             bundle = Bundle.load(self.stream.bundle)
             if bundle.checksum != self.stream.checksum:
                 raise BundleError(f"{self.stream.bundle} has changed since the job began")
-            asked = constraints(bundle.codec, list(self.stream.where))
-            self.sampler = Sampler(bundle.model(), bundle.codec, asked)
+            self.sampler = _sampler(bundle, self.stream)
         return self.sampler
+
+
+def _sampler(bundle: Bundle, stream: Stream) -> Sampler:
+    asked = constraints(bundle.codec, list(stream.where))
+    device_named(stream.device)
+    return Sampler(bundle.model(), bundle.codec, asked, device=stream.device)
 
 
 if __name__ == "__main__":  # python -m ray_jobs.generate is gtcoder generate

@@ -13,7 +13,7 @@ from typing import Any
 
 from gtcoder.errors import OutputError
 from gtcoder.table.files import join, list_files, read_bytes, remove, remove_leftovers, write_bytes
-from ray_jobs.shards import FileFormat, Shard, Stream, is_written
+from ray_jobs.shards import CPU, FileFormat, Shard, Stream, is_written
 
 MANIFEST = "_manifest.json"
 _REQUEST = "_request.json"
@@ -38,6 +38,7 @@ class Output:
     seed: int
     where: Sequence[str]
     format: FileFormat = FileFormat.PARQUET
+    device: str = CPU
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -49,6 +50,7 @@ class Output:
             "seed": self.seed,
             "where": sorted(self.where),
             **({} if self.format is FileFormat.PARQUET else {"format": self.format.value}),
+            **({} if self.device == CPU else {"device": self.device}),
         }
 
     @property

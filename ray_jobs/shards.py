@@ -21,6 +21,7 @@ from gtcoder.table.writers import CsvWriter, NdjsonWriter
 
 GROUP_ROWS = 1 << 17
 """Rows of a row group, and of what is in memory at once."""
+CPU = "cpu"
 _KEY = "gtcoder"
 
 
@@ -50,6 +51,8 @@ class Stream:
     where: tuple[str, ...]
     csv: str = ""
     """How the CSV files were written that the bundle's table was read from."""
+    device: str = CPU
+    """What rows are drawn on, as torch calls it: on another kind some of them differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Shard:
     def fingerprint(self, stream: Stream) -> str:
         """What the file says it holds."""
         plain = [stream.checksum, stream.seed, list(stream.where), self.start, self.stop]
+        plain += [stream.device] if stream.device != CPU else []
         return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ from gtcoder.bundle import Bundle, check_target
 from gtcoder.progress import Reporter, counted
 from gtcoder.table.files import remove
 from ray_jobs.cluster.connection import connected
-from ray_jobs.cluster.workers import train_ready
+from ray_jobs.cluster.waiting import wait_for
 from ray_jobs.sources.find import find, needs_cluster
 from ray_jobs.sources.source import tell
 from ray_jobs.training.learn import TrainOptions, learn
@@ -50,12 +50,12 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
         )
         with reporter.stage("start"):
             cluster = cluster or stack.enter_context(connection)
-            cluster = train_ready(
-                cluster, request.num_workers, use_gpu=request.use_gpu, reporter=reporter
-            )
+            if request.use_gpu and cluster.local:  # elsewhere once the rows are encoded
+                wait_for(cluster, {"GPU": 1}, reporter)
+            cluster = wait_for(cluster, {"CPU": 1}, reporter, wait_s=request.wait_s)
         tell(source, reporter)
         bundle, outcome = learn(
-            source, request, run, resumed=resumed, cluster=cluster, reporter=reporter
+            source.on(cluster), request, run, resumed=resumed, cluster=cluster, reporter=reporter
         )
     bundle.save(request.out, overwrite=request.overwrite)
     remove(run)

@@ -17,10 +17,13 @@ from ray_jobs.cli import benchmark as cli_benchmark
 from ray_jobs.cli import jobs as cli_jobs
 from ray_jobs.cli.options import (
     PASSED_ON,
+    WAIT,
     Address,
     Csv,
     NumWorkers,
     Quiet,
+    UseGpu,
+    Wait,
     count_of,
     duration_s,
 )
@@ -55,7 +58,7 @@ def train(
         str | None, typer.Option(help="End the training after so long: 90s, 5m, 2h.")
     ] = None,
     num_workers: NumWorkers = None,
-    use_gpu: Annotated[bool, typer.Option("--use-gpu", help="One GPU for each worker.")] = False,
+    use_gpu: UseGpu = False,
     seed: Annotated[int, typer.Option(help="Makes the training repeatable.")] = 0,
     validation_fraction: Annotated[
         float | None, typer.Option(help="Share of rows held out to decide when to stop.")
@@ -67,6 +70,7 @@ def train(
         str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
     ] = "fail",
     address: Address = None,
+    wait: Wait = WAIT,
     storage: Annotated[
         str | None, typer.Option(help="Folder or URI for checkpoints; omitted, beside --out.")
     ] = None,
@@ -90,7 +94,7 @@ def train(
         exclude=tuple(exclude or ()),
         csv=CsvFormat.of(csv),
         epochs=epochs,
-        max_time_s=duration_s(max_time) if max_time else None,
+        max_time_s=duration_s(max_time, "--max-time") if max_time else None,
         num_workers=num_workers,
         use_gpu=use_gpu,
         seed=seed,
@@ -98,6 +102,7 @@ def train(
         min_category_rows=min_category_rows,
         on_bad_file=on_bad_file,
         address=address,
+        wait_s=duration_s(wait, "--wait"),
         storage=storage,
         resume=resume,
         overwrite=overwrite,
@@ -120,6 +125,7 @@ def inspect(
         str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
     ] = "fail",
     address: Address = None,
+    wait: Wait = WAIT,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a schema that is there.")
     ] = False,
@@ -137,6 +143,7 @@ def inspect(
         csv=CsvFormat.of(csv),
         on_bad_file=on_bad_file,
         address=address,
+        wait_s=duration_s(wait, "--wait"),
         overwrite=overwrite,
     )
     run_inspection(request, Reporter(quiet=quiet))
@@ -168,7 +175,9 @@ def generate(
         str | None, typer.Option(help="Of the bundle that is meant; refuse any other.")
     ] = None,
     num_workers: NumWorkers = None,
+    use_gpu: UseGpu = False,
     address: Address = None,
+    wait: Wait = WAIT,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the rows of another request.")
     ] = False,
@@ -187,7 +196,9 @@ def generate(
         where=tuple(where or ()),
         checksum=checksum,
         num_workers=num_workers,
+        use_gpu=use_gpu,
         address=address,
+        wait_s=duration_s(wait, "--wait"),
         overwrite=overwrite,
     )
     run_generation(request, Reporter(quiet=quiet))

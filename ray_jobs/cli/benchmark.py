@@ -70,7 +70,7 @@ def benchmark_scale(
     from ray_jobs.benchmarks import scale
 
     sizes = [count_of(text, "--rows") for text in rows or ("1_000_000", "10_000_000", "50_000_000")]
-    workers, seconds = num_workers or [1, 2, 4], duration_s(train_time)
+    workers, seconds = num_workers or [1, 2, 4], duration_s(train_time, "--train-time")
     scale.benchmark_scale(bundle, out, sizes, workers, seconds, Reporter())
 
 

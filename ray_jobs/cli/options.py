@@ -14,8 +14,14 @@ Address = Annotated[
     typer.Option(help="A running Ray cluster, e.g. auto; omitted, Ray starts in this process."),
 ]
 NumWorkers = Annotated[
-    int | None, typer.Option(help="Workers; omitted, what suits the machines there are.")
+    int | None,
+    typer.Option(help="Workers at most, as many as there is room for; omitted, what pays."),
 ]
+Wait = Annotated[
+    str, typer.Option(help="How long a machine of a cluster may take to come: 90s, 30m, 2h.")
+]
+WAIT = "30m"
+UseGpu = Annotated[bool, typer.Option("--use-gpu", help="One GPU for each worker, no CPU.")]
 Dashboard = Annotated[
     str | None, typer.Option(help="The cluster's dashboard, e.g. http://head:8265.")
 ]
@@ -33,7 +39,7 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Settings of a command that hands all its arguments to another program."""
 
 
-def duration_s(text: str) -> float:
+def duration_s(text: str, option: str) -> float:
     """Seconds in `90s`, `5m`, `1.5h` or a bare number of seconds.
 
     Raises:
@@ -41,7 +47,7 @@ def duration_s(text: str) -> float:
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None or not float(match[1]):
-        raise ConfigError(f"--max-time {text!r}: expected a time such as 90s, 5m or 1.5h")
+        raise ConfigError(f"{option} {text!r}: expected a time such as 90s, 5m or 1.5h")
     return float(match[1]) * _SECONDS[match[2]]
 
 

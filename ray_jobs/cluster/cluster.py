@@ -30,6 +30,15 @@ class Cluster:
         """GPUs of all machines."""
         return sum(machine.gpus for machine in self.machines)
 
+    def count(self, kind: str) -> int:
+        """How many of a kind, `CPU` or `GPU`."""
+        return self.gpus if kind == "GPU" else self.cpus
+
+    def has_machine(self, each: Mapping[str, float]) -> bool:
+        """Whether one of its machines has so many CPUs and GPUs, whoever holds them."""
+        cpus, gpus = each.get("CPU", 0), each.get("GPU", 0)
+        return any(machine.cpus >= cpus and machine.gpus >= gpus for machine in self.machines)
+
 
 def present(*, local: bool) -> Cluster:
     """What is there at this moment, in use or not."""

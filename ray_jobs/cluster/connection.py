@@ -117,6 +117,7 @@ def data_context() -> Any:
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current().copy()
     context.execution_options.preserve_order = True
+    context.autoscaling_config.actor_pool_util_upscaling_threshold = 1.0  # one piece an actor
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     return context

@@ -17,7 +17,9 @@ import pyarrow as pa
 from gtcoder.errors import TableError
 from gtcoder.progress import Stage
 from ray_jobs.cluster.answers import answered, merged, opened
+from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.connection import data_context
+from ray_jobs.cluster.pool import pool
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -40,6 +42,7 @@ def folded(
     *,
     rows: Callable[[Any], int],
     stage: Stage,
+    cluster: Cluster,
 ) -> T:
     """`work` done on all things, in tasks, and put together.
 
@@ -49,6 +52,7 @@ def folded(
         merge: puts results of neighbours together, in their order.
         rows: how many of the table's rows a thing stands for.
         stage: is told how far this is.
+        cluster: to work on; it grows to the things.
 
     Raises:
         GTCoderError: what a task found wrong.
@@ -56,14 +60,12 @@ def folded(
     runs = _runs(things)
     total = sum(map(rows, things))
     counts = [sum(map(rows, run)) for run in runs]
+    items = [
+        {"things": pickle.dumps(run), "rows": count}
+        for run, count in zip(runs, counts, strict=True)
+    ]
     with _context():
-        answers = _items(
-            [
-                {"things": pickle.dumps(run), "rows": count}
-                for run, count in zip(runs, counts, strict=True)
-            ]
-        ).map_batches(_worked, batch_size=None, batch_format="pyarrow", fn_kwargs={"work": work})
-        return put_together(answers, merge, len(runs), total, stage)
+        return put_together(_answers(items, work, cluster), merge, len(runs), total, stage)
 
 
 def put_together(answers: Any, merge: Merge[T], count: int, total: int | None, stage: Stage) -> T:
@@ -73,13 +75,13 @@ def put_together(answers: Any, merge: Merge[T], count: int, total: int | None, s
         GTCoderError: what a task found wrong, or there is no answer at all.
     """
     if count > _FEW_ANSWERS:
-        # Another number of CPUs keeps Ray Data from fusing this into the tasks before.
+        # The actors of the pass may hold all CPUs to its end, and what waits is in memory.
         answers = answers.map_batches(
             merged,
             batch_size=math.isqrt(count),
             batch_format="pyarrow",
             fn_kwargs={"merge": merge},
-            num_cpus=0.5,
+            num_cpus=0,
         )
     result: list[T] = []
     done = 0
@@ -94,23 +96,19 @@ def put_together(answers: Any, merge: Merge[T], count: int, total: int | None, s
     return result[0]
 
 
-def each_path(function: Callable[[str], U], paths: Sequence[str]) -> Iterator[U]:
+def each_path(
+    function: Callable[[str], U], paths: Sequence[str], *, cluster: Cluster
+) -> Iterator[U]:
     """A function of every path, in their order, in the cluster's tasks.
 
     Raises:
         GTCoderError: what a task found wrong.
     """
     starts = [*range(0, len(paths), _PATHS), len(paths)]
-    runs = [list(paths[a:b]) for a, b in pairwise(starts)]
+    items = [{"things": pickle.dumps(list(paths[a:b])), "rows": 0} for a, b in pairwise(starts)]
     stage = Stage("look")
     with _context():
-        answers = _items([{"things": pickle.dumps(run), "rows": 0} for run in runs]).map_batches(
-            _worked,
-            batch_size=None,
-            batch_format="pyarrow",
-            fn_kwargs={"work": partial(_each, function)},
-        )
-        for row in answers.iter_rows():
+        for row in _answers(items, partial(_each, function), cluster).iter_rows():
             yield from pickle.loads(opened(row, stage))
 
 
@@ -124,16 +122,30 @@ def _runs(things: Sequence[Any]) -> list[list[Any]]:
     return [list(things[a:b]) for a, b in pairwise(bounds)]
 
 
-def _worked(batch: pa.Table, *, work: Work[Any]) -> pa.Table:
-    """One task."""
-    [run] = batch.to_pylist()
-    return answered(lambda: pickle.dumps(work(pickle.loads(run["things"]))), rows=run["rows"])
-
-
-def _items(items: list[dict[str, Any]]) -> Any:
+def _answers(items: list[dict[str, Any]], work: Work[Any], cluster: Cluster) -> Any:
     import ray.data
 
-    return ray.data.from_items(items, override_num_blocks=len(items))
+    return ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+        _Worker,
+        fn_constructor_kwargs={"work": work},
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=pool(cluster, len(items)),
+        num_cpus=1,
+    )
+
+
+class _Worker:
+    """An actor of a pass: it is told once what to do, then gets one run of things after another."""
+
+    def __init__(self, work: Work[Any]) -> None:
+        self._work = work
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Work on the runs in a batch, which is one."""
+        [run] = batch.to_pylist()
+        things = pickle.loads(run["things"])
+        return answered(lambda: pickle.dumps(self._work(things)), rows=run["rows"])
 
 
 def _context() -> Any:

@@ -8,7 +8,7 @@ from gtcoder.bundle import Bundle
 from gtcoder.progress import Reporter
 from gtcoder.table.files import absolute, join, remove
 from ray_jobs.cluster.connection import connected
-from ray_jobs.cluster.workers import train_ready
+from ray_jobs.cluster.waiting import wait_for
 from ray_jobs.sources.dataset import DatasetSource
 from ray_jobs.training.learn import TrainOptions, learn
 from ray_jobs.training.run_folder import prepare
@@ -45,7 +45,7 @@ def fit(
         source = DatasetSource.of(dataset)
         chosen.check(source)
         prepare(run, {}, resume=False, overwrite=False)
-        train_ready(cluster, chosen.num_workers, use_gpu=chosen.use_gpu, reporter=reporter)
+        cluster = wait_for(cluster, {"CPU": 1}, reporter, wait_s=chosen.wait_s)
         bundle, _ = learn(source, chosen, run, resumed=False, cluster=cluster, reporter=reporter)
         remove(run)
     return bundle

@@ -19,7 +19,7 @@ from gtcoder.paper.simulated import SIMULATED
 from gtcoder.progress import Reporter, Stage, counted
 from gtcoder.table.files import is_local
 from ray_jobs.cluster.connection import connected, first_line
-from ray_jobs.cluster.workers import wait_for
+from ray_jobs.cluster.waiting import wait_for
 from ray_jobs.paper.experiment import Experiment, run_experiment
 from ray_jobs.paper.figures import write_figures
 from ray_jobs.paper.methods import ABLATIONS, OURS, TITLES
@@ -117,13 +117,7 @@ def _run(
             cluster = stack.enter_context(
                 connected(request.address, goes_on="the same command goes on where it stopped")
             )
-            cluster = wait_for(cluster, {"CPU": float(request.num_cpus)}, 1)
-            largest = max(machine.cpus for machine in cluster.machines)
-            if largest < request.num_cpus:
-                raise ConfigError(
-                    f"--num-cpus {request.num_cpus}: the largest machine has "
-                    f"{counted(largest, 'CPU')}"
-                )
+            wait_for(cluster, {"CPU": request.num_cpus}, reporter)
         with reporter.stage("experiments") as stage:
             for done, (experiment, found) in enumerate(_answers(request, todo, tables), 1):
                 results.append(experiment, found)

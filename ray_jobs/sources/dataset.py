@@ -14,6 +14,7 @@ from gtcoder.table.table import conformed
 from gtcoder.table.unify import unify
 from gtcoder.training.rows.parts import Written
 from ray_jobs.cluster.answers import answered
+from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.connection import data_context
 from ray_jobs.cluster.passes import put_together
 from ray_jobs.sources.encoding import Encoding
@@ -44,6 +45,10 @@ class DatasetSource:
     notes = property(lambda self: ())
     skipped = property(lambda self: {})
     info = property(lambda self: {})
+
+    def on(self, cluster: Cluster) -> Self:
+        """Itself: Ray Data reads it wherever there is room."""
+        return self
 
     def left_out(self, exclude: Iterable[str]) -> list[str]:
         """The columns of the schema that are excluded."""

@@ -26,5 +26,4 @@ def find(table: str, options: ReadOptions, cluster: Cluster | None) -> Source:
     there = named_table(table)
     if there is not None:
         return there.source()
-    by_tasks = cluster is not None and not cluster.local
-    return located(table, options, by_tasks=by_tasks)
+    return located(table, options, cluster)

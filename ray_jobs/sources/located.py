@@ -19,6 +19,7 @@ from gtcoder.table.files import join, read_bytes, write_bytes
 from gtcoder.table.locate import each_by_threads, locate
 from gtcoder.table.table import Piece, Table
 from gtcoder.training.rows.parts import Written, written_before
+from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.passes import each_path, folded
 from ray_jobs.sources.encoding import Encoding
 from ray_jobs.sources.options import ReadOptions
@@ -33,12 +34,12 @@ class LocatedTable:
     """Files that `locate` found."""
 
     table: Table
-    fold: Callable[..., Any] = folded
-    """How a pass over its pieces is made: in tasks, or by threads here."""
+    fold: Callable[..., Any] = folded_here
+    """How a pass over its pieces is made: by threads of this process, or in a cluster's tasks."""
 
-    def here(self) -> Self:
-        """The same, read by threads of this process."""
-        return replace(self, fold=folded_here)
+    def on(self, cluster: Cluster) -> Self:
+        """The same, read by the tasks of a cluster."""
+        return replace(self, fold=partial(folded, cluster=cluster))
 
     @property
     def uri(self) -> str:
@@ -111,20 +112,23 @@ class LocatedTable:
         return [self.table.share(piece) for piece in self.table.pieces()]
 
 
-def located(uri: str, options: ReadOptions, *, by_tasks: bool) -> LocatedTable:
-    """Find a table's files; a cluster's tasks look at each where that is wanted, else threads here.
+def located(uri: str, options: ReadOptions, cluster: Cluster | None) -> LocatedTable:
+    """Find a table's files, looked at by threads here, or by tasks of a cluster of machines.
 
     Raises:
         TableError: see `locate`.
     """
+    by_tasks = cluster is not None and not cluster.local
+    each = partial(each_path, cluster=cluster) if by_tasks else each_by_threads
     table = locate(
         uri,
         skip_bad_files=options.skip_bad_files,
         csv=options.csv,
         exclude=options.exclude,
-        each=each_path if by_tasks else each_by_threads,
+        each=each,
     )
-    return LocatedTable(table)
+    source = LocatedTable(table)
+    return source if cluster is None else source.on(cluster)
 
 
 def _rows(share: _Share) -> int:

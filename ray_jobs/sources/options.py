@@ -8,6 +8,7 @@ from gtcoder.errors import ConfigError
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.delimited.csv_format import CsvFormat
+from ray_jobs.cluster.waiting import WAIT_S
 from ray_jobs.sources.source import Source
 
 
@@ -22,6 +23,8 @@ class ReadOptions:
     """How CSV files are written, where that is not to be guessed."""
     on_bad_file: str = "fail"
     """`fail`, or `skip`: leave out files that are damaged or unlike most."""
+    wait_s: float = WAIT_S
+    """How long a machine of a cluster may take to come."""
 
     def __post_init__(self) -> None:
         if self.on_bad_file not in ("fail", "skip"):

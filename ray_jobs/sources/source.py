@@ -11,6 +11,7 @@ import pyarrow as pa
 from gtcoder.progress import Reporter, Stage
 from gtcoder.sketch.table import TableSketch
 from gtcoder.training.rows.parts import Written
+from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.sources.encoding import Encoding
 
 _TOLD = 10
@@ -47,6 +48,9 @@ class Source(Protocol):
     @property
     def info(self) -> dict[str, Any]:
         """What a bundle remembers of it."""
+
+    def on(self, cluster: Cluster) -> Self:
+        """The same, read by the tasks of a cluster."""
 
     def left_out(self, exclude: Iterable[str]) -> list[str]:
         """The columns of the schema that are excluded."""

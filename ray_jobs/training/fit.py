@@ -19,8 +19,8 @@ _FAILURES = 8
 """So often workers may be lost, and start again from the last checkpoint."""
 _STARTS = 60
 """So often, a minute each, may what the workers need be taken by others before they start."""
-RESIZE_S = 60.0
-"""So often is seen whether there is room for workers that were lost; each time costs a restart."""
+RESIZE_S = 30.0
+"""So often is seen whether there is room for more workers."""
 
 
 def fit(
@@ -40,10 +40,13 @@ def fit(
     """
     import ray
     import ray.train
-    import ray.train.torch
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from ray_jobs.training.growth import GrowingTrainer
 
     filesystem, path = resolve(run)
-    board = ray.remote(num_cpus=0)(Board).remote()
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    board = ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
     task = Task(
         run=run,
         encoded=encoded,
@@ -52,7 +55,7 @@ def fit(
         max_time_s=max_time_s,
         board=board,
     )
-    trainer = ray.train.torch.TorchTrainer(
+    trainer = GrowingTrainer(
         train_worker,
         train_loop_config={"task": task},
         scaling_config=ray.train.ScalingConfig(

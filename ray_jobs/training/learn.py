@@ -31,6 +31,7 @@ class TrainOptions(ReadOptions):
     epochs: int | None = None
     max_time_s: float | None = None
     num_workers: int | None = None
+    """At most; by default as many as pay."""
     use_gpu: bool = False
     seed: int = 0
     validation_fraction: float | None = None
@@ -97,6 +98,7 @@ def learn(
         batch_rows=config.training.batch_rows,
         use_gpu=options.use_gpu,
         reporter=reporter,
+        wait_s=options.wait_s,
     )
     with reporter.stage("train") as stage:
         outcome = fit(

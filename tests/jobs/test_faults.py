@@ -66,8 +66,8 @@ cluster.shutdown()
 
 QUICK = """
 import sys
-import ray_jobs.fit
-ray_jobs.fit.RESIZE_S = 5.0
+import ray_jobs.training.fit
+ray_jobs.training.fit.RESIZE_S = 5.0
 from ray_jobs.cli.__main__ import main
 main()
 """

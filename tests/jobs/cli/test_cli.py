@@ -90,10 +90,10 @@ def test_explain_writes_numbers_and_a_picture(bundle_path, tmp_path, monkeypatch
     ("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), (" 2 m", 120)]
 )
 def test_durations(text, seconds):
-    assert duration_s(text) == seconds
+    assert duration_s(text, "--wait") == seconds
 
 
 @pytest.mark.parametrize("text", ["", "m", "5 minutes", "-5m", "0s"])
 def test_durations_that_are_none(text):
-    with pytest.raises(ConfigError, match="expected a time such as"):
-        duration_s(text)
+    with pytest.raises(ConfigError, match=r"--wait .*: expected a time such as"):
+        duration_s(text, "--wait")

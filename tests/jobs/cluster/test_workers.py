@@ -1,11 +1,11 @@
-"""How workers are fitted into a cluster, and what is said when they do not."""
+"""How workers are fitted into a cluster."""
 
 import pytest
 
-from gtcoder.errors import ConfigError
 from gtcoder.progress import Reporter
+from ray_jobs.cluster import workers as module
 from ray_jobs.cluster.cluster import Cluster, Machine
-from ray_jobs.cluster.workers import Workers, train_workers, wait_for, wait_free
+from ray_jobs.cluster.workers import Workers, train_workers
 
 
 def machines(*cpus, gpus=0, local=True):
@@ -32,6 +32,7 @@ def workers(reporter):
         ((16, 16), None, (8, 4)),
         ((16, 4), 2, (2, 8)),
         ((2, 1), 3, (3, 1)),
+        ((2,), 3, (2, 1)),
     ],
 )
 def test_workers_are_as_large_as_fits(workers, cpus, count, expected):
@@ -43,41 +44,41 @@ def test_a_small_batch_is_not_shared_among_many(workers, batch_rows, count):
     assert workers(machines(16), batch_rows=batch_rows).count == count
 
 
-def test_one_worker_a_gpu(workers):
-    found = workers(machines(0, 8, gpus=2), use_gpu=True)
+def test_a_worker_a_gpu_as_long_as_each_has_rows_enough(workers):
+    found = workers(machines(0, 8, gpus=4), batch_rows=2_048, use_gpu=True)
     assert found == Workers(4, 0, 1, least=4)
     assert found.resources == {"GPU": 1.0}
+    assert workers(machines(8, gpus=8), batch_rows=512, use_gpu=True).count == 1
+    assert workers(machines(8, gpus=8), 3, batch_rows=2_048, use_gpu=True).count == 3
 
 
-def test_a_cluster_may_lose_workers_and_what_others_hold_is_left_to_them(monkeypatch, workers):
-    monkeypatch.setattr("ray_jobs.cluster.workers._SETTLE_S", 0)
-    monkeypatch.setattr(
-        "ray_jobs.cluster.workers.free", lambda cluster: machines(1, 3, local=False)
-    )
-    assert workers(machines(4, 4, local=False)) == Workers(4, 1, 0, least=1)
+@pytest.fixture
+def others(monkeypatch):
+    """What others leave of a cluster whose machines are there already."""
+
+    def leave(*cpus):
+        monkeypatch.setattr(module, "_SETTLE_S", 0)
+        monkeypatch.setattr(module, "wait_for", lambda cluster, *_, **__: cluster)
+        monkeypatch.setattr(module, "free", lambda cluster: machines(*cpus, local=False))
+
+    return leave
 
 
-def test_all_that_others_hold_is_waited_for(monkeypatch, capsys):
-    free = iter([(0,), (0,), (0,), (2,)])
-    monkeypatch.setattr("ray_jobs.cluster.workers._SETTLE_S", 0)
-    monkeypatch.setattr("ray_jobs.cluster.workers.free", lambda cluster: machines(*next(free)))
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    assert wait_free(machines(2, local=False), "CPU", 4, Reporter()).cpus == 2
-    assert capsys.readouterr().out == "waiting for a CPU: others hold all that the cluster has\n"
+def test_a_training_begins_with_what_others_leave_and_may_grow_to_what_pays(others, workers):
+    others(1, 3)
+    assert workers(machines(4, 4, local=False)) == Workers(8, 1, 0, least=1)
+    assert workers(machines(4, 4, local=False), 2) == Workers(2, 1, 0, least=1)
+    others(16)
+    assert workers(machines(16, local=False), 4) == Workers(4, 4, 0, least=1)
 
 
-def test_too_few_cpus_are_said_at_once(workers):
-    with pytest.raises(ConfigError, match=r"3 workers cannot run without 3 CPUs; .* 2 CPUs and 0"):
-        workers(machines(2), 3)
-
-
-def test_no_gpu_is_said_at_once(workers):
-    with pytest.raises(ConfigError, match=r"1 worker cannot run without 1 GPU;.*use-gpu"):
-        workers(machines(2), use_gpu=True)
-
-
-def test_a_cluster_may_grow(monkeypatch, ray_session):
-    grown = iter([(1,), (1, 4)])
-    monkeypatch.setattr("ray_jobs.cluster.workers.present", lambda local: machines(*next(grown)))
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    assert wait_for(machines(0, local=False), {"CPU": 1}, 3).cpus == 5
+def test_fewer_workers_than_were_asked_for_are_told(others, workers, capsys):
+    tell = Reporter()
+    train_workers(machines(2), 3, batch_rows=512, use_gpu=False, reporter=tell)
+    assert capsys.readouterr().out == "2 workers of at most 3 to begin with\n"
+    others(1)
+    train_workers(machines(1, local=False), 4, batch_rows=512, use_gpu=False, reporter=tell)
+    told = "1 worker of at most 4 to begin with; others join when there is room\n"
+    assert capsys.readouterr().out == told
+    assert workers(machines(2), batch_rows=2_048).count == 2
+    assert capsys.readouterr().out == ""

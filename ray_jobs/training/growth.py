@@ -1,0 +1,56 @@
+"""A training that grows: Ray Train's elastic workers, counted by what is free.
+
+Ray's own policy counts what machines have: beside another job it would stop the workers for more
+that never find room. This module imports Ray, so it is imported once a cluster is connected.
+"""
+
+from typing import Any
+
+from ray._private.state import available_resources_per_node
+from ray.train import ScalingConfig
+from ray.train.torch import TorchTrainer
+from ray.train.v2._internal.execution.scaling_policy import ElasticScalingPolicy
+
+
+class Growth(ElasticScalingPolicy):
+    """As many workers as there is room for beside what others hold, up to the most.
+
+    It asks the cluster for the most from the beginning. A running training is resized once the
+    same room was found twice, or room for all: machines come one after another, and each time
+    costs a restart from the last checkpoint.
+    """
+
+    def __init__(self, scaling_config: ScalingConfig) -> None:
+        super().__init__(scaling_config)
+        self._running = self._seen = 0
+
+    def make_decision_for_non_running_worker_group(self) -> Any:
+        """Begin with whatever there is room for."""
+        self._running = 0
+        return super().make_decision_for_non_running_worker_group()
+
+    def make_decision_for_running_worker_group(self, state: Any, status: Any) -> Any:
+        """Go on, or take what has come."""
+        self._running = state.num_workers
+        return super().make_decision_for_running_worker_group(state, status)
+
+    def _count_possible_workers(self, reserved_resources: Any) -> int:
+        room = min(self._running + self._free(), self.scaling_config.max_workers)
+        steady = room in (self._seen, self.scaling_config.max_workers)
+        self._seen = room
+        return room if steady or not self._running else self._running
+
+    def _free(self) -> int:
+        """Workers that fit beside all that is held, these workers included."""
+        each = self.scaling_config._resources_per_worker_not_none
+        nodes = available_resources_per_node().values()
+        return sum(min(int(node.get(kind, 0) // each[kind]) for kind in each) for node in nodes)
+
+
+class GrowingTrainer(TorchTrainer):
+    """Ray's trainer, with this policy where the number of workers is a range."""
+
+    def _initialize_and_run_controller(self, **told: Any) -> Any:
+        if self.scaling_config.elasticity_enabled:
+            told["scaling_policy"] = Growth(self.scaling_config)
+        return super()._initialize_and_run_controller(**told)
