@@ -28,10 +28,8 @@ def wait_for(
     """
     if cluster.local:
         if not cluster.has_machine(each):
-            are = "is" if sum(each.values()) == 1 else "are"
-            raise ConfigError(
-                f"{_words(each)} {are} needed at once; {_there(cluster)}{_cure(each)}"
-            )
+            cure = "; leave --use-gpu out" if "GPU" in each else ""
+            raise ConfigError(f"{_words(each)} needed on one machine; {_there(cluster)}{cure}")
         return cluster
     from ray.util.placement_group import placement_group, remove_placement_group
 

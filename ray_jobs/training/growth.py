@@ -29,10 +29,14 @@ class Growth(ElasticScalingPolicy):
         self._running = 0
         return super().make_decision_for_non_running_worker_group()
 
-    def make_decision_for_running_worker_group(self, state: Any, status: Any) -> Any:
+    def make_decision_for_running_worker_group(
+        self, worker_group_state: Any, worker_group_status: Any
+    ) -> Any:
         """Go on, or take what has come."""
-        self._running = state.num_workers
-        return super().make_decision_for_running_worker_group(state, status)
+        self._running = worker_group_state.num_workers
+        return super().make_decision_for_running_worker_group(
+            worker_group_state, worker_group_status
+        )
 
     def _count_possible_workers(self, reserved_resources: Any) -> int:
         room = min(self._running + self._free(), self.scaling_config.max_workers)

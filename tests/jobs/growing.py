@@ -1,6 +1,6 @@
 """A cluster that grows by itself, on this machine: a head without CPUs, a pool of nodes from none.
 
-    python growing.py NODES PORT        prints the address once it answers; ends with its input
+    python growing.py NODES PORT        prints its address, then its nodes; ends with its input
 
 Nodes are processes, started and stopped by Ray's own autoscaler. Each says it has one CPU: what is
 counted here is nodes, not speed. Ray's own AutoscalingCluster ends every Ray on the machine first.
@@ -11,11 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import ray  # before psutil, which it brings
 
 import psutil  # isort: skip
+from ray._private.state import available_resources_per_node
 from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
 IDLE_S = 15
@@ -78,9 +81,23 @@ def main():
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         print(address, flush=True)
+        threading.Thread(target=tell, daemon=True).start()
         sys.stdin.read()
     finally:
         end(head.pid, address)
+
+
+def tell():
+    """Say how many nodes there are, and how many CPUs of them are in use, when it changes."""
+    said = None
+    while True:
+        nodes = sum(node["Alive"] for node in ray.nodes()) - 1
+        free = available_resources_per_node().values()
+        now = nodes, max(nodes - sum(int(node.get("CPU", 0)) for node in free), 0)
+        if now != said:
+            print(*now, flush=True)
+            said = now
+        time.sleep(0.3)
 
 
 def end(head, address):
