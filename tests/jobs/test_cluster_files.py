@@ -67,7 +67,11 @@ def test_the_cluster_is_closed(cluster):
 def test_the_cluster_has_this_version_of_ray(cluster):
     import ray
 
-    assert f"ray:{ray.__version__}-py311" in cluster["docker"]["image"]
+    image = f"rayproject/ray:{ray.__version__}-py311"
+    assert cluster["docker"]["image"] == image
+    kinds = cluster["available_node_types"]
+    own = {name: kind["docker"]["worker_image"] for name, kind in kinds.items() if "docker" in kind}
+    assert own == {"gpu": f"{image}-gpu"}
     assert any("-c constraints.txt" in line for line in cluster["setup_commands"])
     for name in MANIFESTS:
         assert f"rayVersion: {ray.__version__}\n" in (ROOT / name).read_text()

@@ -1,11 +1,13 @@
 """What a generation writes: its files' names and rows, and whose they are."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from gtcoder.errors import OutputError
 from ray_jobs.output import MANIFEST, Output, is_shard
+from ray_jobs.shards import Stream
 
 
 @pytest.fixture
@@ -53,3 +55,11 @@ def test_a_manifest_says_whose_the_files_are(output, tmp_path):
         3,
         2,
     ]
+
+
+def test_files_drawn_on_another_kind_of_device_are_others(output):
+    other = replace(output, device="cuda")
+    assert other.identity == output.identity | {"device": "cuda"}
+    here = Stream("b", "c", seed=0, where=())
+    [first, _] = output.shards
+    assert first.fingerprint(here) != first.fingerprint(replace(here, device="cuda"))

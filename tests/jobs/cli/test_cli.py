@@ -8,9 +8,12 @@ from ray_jobs.cli.options import duration_s
 
 TRAIN = (
     "--out --preset --schema --exclude --csv --epochs --max-time --num-workers --use-gpu --seed "
-    "--validation-fraction --on-bad-file --address --storage --resume --overwrite --quiet"
+    "--validation-fraction --on-bad-file --address --wait --storage --resume --overwrite --quiet"
 )
-GENERATE = "--rows --out --seed --rows-per-file --where --num-workers --address --overwrite --quiet"
+GENERATE = (
+    "--rows --out --seed --rows-per-file --where --num-workers --use-gpu --address --wait "
+    "--overwrite --quiet"
+)
 
 
 @pytest.mark.parametrize(
