@@ -18,7 +18,8 @@ from gtcoder.errors import ConfigError, GTCoderError, ServiceError
 from gtcoder.where.written import Where
 
 _ARROW = "application/vnd.apache.arrow.stream"
-_TRIES = 5
+_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Between tries of one call, where the service does not say how long."""
 _LOOK_S = 1.0
 
 
@@ -222,6 +223,7 @@ class _Service:
 
     def __init__(self, http: Any) -> None:
         self._http = http
+        self._answered = False
 
     def json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """An answer in JSON."""
@@ -229,20 +231,28 @@ class _Service:
         return answer
 
     def answer(self, method: str, path: str, **options: Any) -> Any:
-        """The answer; a service that is full is asked again after the time it names."""
+        """The answer; a service that is full, or whose replica died at work, is asked again.
+
+        No call does harm when it comes twice: rows follow from a seed, batches have a key.
+        """
         import httpx
 
-        for left in reversed(range(_TRIES)):
+        for wait_s in (*_WAITS_S, None):
             try:
                 answer = self._http.request(method, path, **options)
             except httpx.HTTPError as error:
-                raise ServiceError(
-                    f"{self._http.base_url}: the service does not answer ({error}); see that it "
-                    "runs there"
-                ) from error
-            if answer.status_code != 503 or not left:
-                break
-            time.sleep(float(answer.headers.get("Retry-After", 1)))
+                broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+                if wait_s is None or not (broken and self._answered):
+                    raise ServiceError(
+                        f"{self._http.base_url}: the service does not answer ({error}); see that "
+                        "it runs there"
+                    ) from error
+            else:
+                self._answered = True
+                if wait_s is None or not _may_pass(answer):
+                    break
+                wait_s = float(answer.headers.get("Retry-After", wait_s))
+            time.sleep(wait_s)
         if answer.is_error:
             raise ServiceError(_reason(answer))
         return answer
@@ -250,6 +260,12 @@ class _Service:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+def _may_pass(answer: Any) -> bool:
+    """Whether an error is not the service's last word: it is full, or did not get to say one."""
+    says = answer.headers.get("Content-Type", "").startswith("application/problem+json")
+    return answer.status_code == 503 or (answer.is_server_error and not says)
 
 
 def _said(**fields: Any) -> dict[str, Any]:

@@ -53,7 +53,13 @@ def serve_bundles(
     batch_root: Annotated[
         str | None, typer.Option(help="Folder or URI that bulk batches write below.")
     ] = None,
-    replicas: Annotated[int, typer.Option(help="Sampling replicas.", min=1)] = 1,
+    replicas: Annotated[
+        int, typer.Option(help="Processes that draw, each on a core of its own.", min=1)
+    ] = 1,
+    max_replicas: Annotated[
+        int | None,
+        typer.Option(help="Under load up to so many, through Serve's slower proxies.", min=1),
+    ] = None,
     max_rows: Annotated[int, typer.Option(help="Rows of one sample.", min=1)] = 1_000_000,
     batching: Annotated[bool, typer.Option(help="Decode concurrent requests together.")] = True,
     address: Address = None,
@@ -65,6 +71,9 @@ def serve_bundles(
             f"--host {host} is open to others, and there are no keys; add --api-key-file or set "
             f"{VARIABLE}, or leave --host out"
         )
+    if max_replicas is not None and max_replicas < replicas:
+        raise ConfigError(f"--max-replicas {max_replicas} is less than --replicas {replicas}")
+    scales = max_replicas is not None and max_replicas > replicas
     settings = Settings.model_validate(
         {
             "models": _models(bundles or [], name or []),
@@ -73,9 +82,9 @@ def serve_bundles(
             "batch_root": absolute(batch_root) if batch_root else None,
             "batching": batching,
             "limits": {"rows": max_rows},
-            "listen": None if address else {"host": host, "port": port},
+            "listen": None if address or scales else {"host": host, "port": port},
             "min_replicas": replicas,
-            "max_replicas": replicas,
+            "max_replicas": max_replicas or replicas,
         }
     )
     _see_port_free(host, port)
@@ -104,7 +113,7 @@ def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed
     _connect(address, settings)
     from ray import serve
 
-    from serve.app import DRAIN_S, build
+    from serve.app import build
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
@@ -115,14 +124,12 @@ def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed
             http_options=options,
             logging_config={"enable_access_log": False},
         )
-        ingress: Any = serve.run(build(settings), name="gtcoder", route_prefix="/")
-        ingress._init(_run_router_in_separate_loop=True)  # unlike replicas, there is no loop here
+        serve.run(build(settings), name="gtcoder", route_prefix="/")
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
         _say(settings, host, port, keyed=keyed)
         ended.wait()
         print("stopping: requests under way may end", flush=True)
-        ingress.close.remote().result(timeout_s=DRAIN_S)
         serve.delete("gtcoder")
     finally:
         import ray

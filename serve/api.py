@@ -61,8 +61,8 @@ _ROWS = {
 
 
 def _here() -> Service:
-    ingress: Any = serve.get_replica_context().servable_object
-    service: Service = ingress.service
+    replica: Any = serve.get_replica_context().servable_object
+    service: Service = replica.service
     return service
 
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from gtcoder.bundle import INDEX, Bundle
-from gtcoder.errors import BundleError, GTCoderError
+from gtcoder.errors import GTCoderError
 from gtcoder.table.files import join, read_bytes
-from serve.http.problems import ProblemError
+from serve.http.problems import ProblemError, unreadable
 
 _NEVER = -math.inf
 _KEPT = 32
-"""Bundles that an ingress replica remembers."""
+"""Bundles that a replica remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,6 @@ class Model:
     name: str
     uri: str
     bundle: Bundle
-
-    @property
-    def id(self) -> str:
-        """What it is multiplexed by: a new bundle under the same name is another model."""
-        return f"{self.name}@{self.bundle.checksum}"
 
 
 class Registry:
@@ -66,12 +61,6 @@ class Registry:
             return cast(Model, model)
         return await asyncio.shield(self._looking[name, uri])
 
-    def doubt(self, name: str) -> None:
-        """Wait for another look at a bundle when it is next asked for."""
-        _, model = self._found.get(name, (_NEVER, None))
-        if model is not None:
-            self._found[name] = (_NEVER, model)
-
     async def _refreshed(self, name: str, uri: str) -> Model:
         _, model = self._found.get(name, (_NEVER, None))
         try:
@@ -79,10 +68,7 @@ class Registry:
                 model = Model(name, uri, await asyncio.to_thread(Bundle.load, uri))
         except GTCoderError as error:
             if model is None or model.uri != uri:
-                detail = f"the bundle of {name!r} cannot be read: {error}"
-                raise ProblemError(
-                    503, "Bundle cannot be read", detail, retry_after_s=10
-                ) from error
+                raise unreadable(name, error) from error
         self._found[name] = (time.monotonic(), model)
         self._found.move_to_end(name)
         while len(self._found) > _KEPT:
@@ -97,15 +83,3 @@ async def _changed(model: Model) -> bool:
         return bool(index["checksum"] != model.bundle.checksum)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def load(uri: str, checksum: str) -> Bundle:
-    """The bundle at a URI, if it is the one expected.
-
-    Raises:
-        BundleError: it is another one, or cannot be read.
-    """
-    bundle = Bundle.load(uri)
-    if bundle.checksum != checksum:
-        raise BundleError(f"{uri} has been replaced")
-    return bundle

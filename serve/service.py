@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from ray.serve.handle import DeploymentHandle
-
-from gtcoder.errors import ConfigError
+from gtcoder.errors import BundleError, ConfigError, GTCoderError
 from gtcoder.explain import Explanation, heat_map
 from gtcoder.sampling.sample import BLOCK_ROWS
 from ray_jobs.jobs import Jobs
@@ -21,11 +19,11 @@ from serve.formats import to_table
 from serve.http.bodies import Streamed
 from serve.http.counted import RequestMetrics
 from serve.http.keys import Keys
-from serve.http.problems import ProblemError, full, invalid
+from serve.http.problems import ProblemError, full, invalid, refused, unreadable
 from serve.http.schemas import BatchWanted, ModelInfo, Sample
-from serve.registry import Model, Registry
-from serve.sampling.replicas import Replicas
+from serve.registry import Registry
 from serve.sampling.request import checked, conditions
+from serve.sampling.sampling import Sampling
 from serve.settings import Settings
 
 _SEEDS = 2**53
@@ -35,19 +33,26 @@ T = TypeVar("T")
 
 
 class Service:
-    """One ingress replica's work."""
+    """One replica's work."""
 
-    def __init__(self, settings: Settings, keys: Keys, sampling: DeploymentHandle) -> None:
+    def __init__(self, settings: Settings, keys: Keys) -> None:
         self.settings, self.keys = settings, keys
         self.registry = Registry(dict(settings.models), settings.check_s)
         self.metrics = RequestMetrics()
-        limits = settings.limits
-        self._replicas = Replicas(sampling, self.registry, limits, together=settings.batching)
+        self._sampling = Sampling(settings)
         self._at_work = 0
         root = settings.batch_root
-        self._batches = Batches(root, limits, Jobs.here()) if root else None
+        self._batches = Batches(root, settings.limits, Jobs.here()) if root else None
         # Of their own: they wait for storage and jobs, and samples need the loop's few threads.
         self._batch_threads = ThreadPoolExecutor(8, "batches")
+
+    async def check(self) -> None:
+        """See that rows can still be drawn.
+
+        Raises:
+            TimeoutError: they cannot.
+        """
+        await self._sampling.check()
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -93,23 +98,18 @@ class Service:
         self, name: str, wanted: Sample, accept: str | None
     ) -> tuple[bytes | Streamed, dict[str, str]]:
         """Rows now: the body, or what streams it, and its headers."""
+        model = await self.registry.find(name)
         seed = wanted.seed if wanted.seed is not None else secrets.randbelow(_SEEDS)
-        return await self._replicas.tried(
-            name, lambda model: self._sampled(model, wanted, seed, accept)
-        )
-
-    async def _sampled(
-        self, model: Model, wanted: Sample, seed: int, accept: str | None
-    ) -> tuple[bytes | Streamed, dict[str, str]]:
         request = checked(model, wanted, seed=seed, accept=accept, most=self.settings.limits.rows)
         headers = {
             "Content-Type": request.media_type,
             "GTCoder-Seed": str(request.seed),
             "GTCoder-Checksum": model.bundle.checksum,
         }
-        if request.rows <= BLOCK_ROWS:
-            return await self._replicas.small(model, request), headers
-        return await self._replicas.streamed(model, request, headers), headers
+        with _refusing(name):
+            if request.rows <= BLOCK_ROWS:
+                return await self._sampling.small(model, request), headers
+            return await self._sampling.streamed(model, request, headers), headers
 
     async def explain(self, name: str, rows: list[dict[str, Any]] | None) -> dict[str, Any]:
         """The explanation of a model, or of given rows."""
@@ -126,7 +126,8 @@ class Service:
             table = await asyncio.to_thread(to_table, rows, model.bundle.schema.arrow)
         except ValueError as error:
             raise invalid("rows", str(error)) from error
-        return await self._replicas.tried(name, lambda one: self._replicas.explained(one, table))
+        with _refusing(name):
+            return await self._sampling.explained(model, table)
 
     async def picture(self, explanation: dict[str, Any]) -> bytes:
         """The heat map of an explanation, a PNG."""
@@ -143,6 +144,17 @@ class Service:
             raise invalid("rows", f"expected at most {self.settings.limits.batch_rows:,}")
         seed = wanted.seed if wanted.seed is not None else _seed_of(key)
         return await self.on_batches(batches.start, model, wanted, key, seed)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """What the library finds wrong is a problem, of the request (422) or of the bundle (503)."""
+    try:
+        yield
+    except BundleError as error:
+        raise unreadable(name, error) from error
+    except GTCoderError as error:
+        raise refused(error, "body") from error
 
 
 def _seed_of(key: str | None) -> int:

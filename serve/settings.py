@@ -5,9 +5,9 @@ The models are not among the settings of a running replica: they come as user_co
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _Name = Annotated[str, StringConstraints(pattern=f"^{MODEL_NAME}$")]
@@ -21,11 +21,11 @@ class Limits(BaseModel):
     rows: int = Field(1_000_000, ge=1, description="Rows of one sample.")
     response_bytes: int = Field(512 << 20, ge=1 << 20, description="Bytes of one sample.")
     in_flight_bytes: int = Field(
-        1 << 30, ge=1 << 20, description="Bytes on their way to clients, per ingress replica."
+        1 << 30, ge=1 << 20, description="Bytes on their way to clients, per replica."
     )
     body_bytes: int = Field(4 << 20, ge=1 << 10, description="Bytes of a request's body.")
     explained_rows: int = Field(10_000, ge=1, description="Rows of one explanation.")
-    queue: int = Field(512, ge=1, description="Requests at work at once, per ingress replica.")
+    queue: int = Field(512, ge=1, description="Requests at work at once, per replica.")
     retry_after_s: int = Field(1, ge=1, description="What is said to who comes when it is full.")
     batch_rows: int = Field(1_000_000_000, ge=1, description="Rows of one bulk batch.")
     batches: int = Field(4, ge=1, description="Bulk batches that wait or run at once.")
@@ -54,16 +54,35 @@ class Settings(BaseModel):
         None, description="Folder or URI that bulk batches write below; without it there are none."
     )
     listen: Listen | None = Field(
-        None, description="Where the ingress replica listens, if Serve's proxies do not."
+        None, description="Where all replicas listen, if Serve's proxies do not."
     )
     limits: Limits = Limits()
     batching: bool = Field(True, description="Decode concurrent requests together.")
-    models_per_replica: int = Field(4, ge=1, description="Bundles a replica keeps loaded.")
+    models_per_replica: int = Field(16, ge=1, description="Models a replica keeps loaded.")
     threads: int = Field(1, ge=1, description="Threads that a replica decodes with.")
     check_s: float = Field(5.0, ge=0, description="How often a bundle is looked at for a new one.")
     min_replicas: int = Field(1, ge=1)
     max_replicas: int = Field(1, ge=1)
-    replica_cpus: float = Field(1.0, ge=0, description="CPUs that a sampling replica holds.")
+    target_requests: float = Field(
+        16, gt=0, description="Requests at work in a replica; when there are more, others start."
+    )
+    upscale_delay_s: float = Field(10, ge=0, description="So long there are more of them.")
+    downscale_delay_s: float = Field(300, ge=0, description="So long there are fewer.")
+    replica_cpus: float = Field(1.0, ge=0, description="CPUs that a replica holds.")
+
+    @model_validator(mode="after")
+    def _replicas_fit(self) -> Self:
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(
+                f"max_replicas is {self.max_replicas}, less than min_replicas, {self.min_replicas}"
+            )
+        # NOTE: Connections to the replicas' own port are spread by the kernel, for good: a new
+        # replica would get nothing from clients that are connected, and one that ends would cut
+        # off those just given to it. A metric of ours (`record_autoscaling_stats`) would let Serve
+        # count their requests, and mend neither. So what scales is behind Serve's proxies.
+        if self.listen and self.max_replicas > self.min_replicas:
+            raise ValueError("replicas that listen themselves cannot change in number")
+        return self
 
 
 def named(bundles: list[str], names: list[str]) -> dict[str, str]:

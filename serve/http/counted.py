@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class RequestMetrics:
-    """Of an ingress replica."""
+    """Of a replica."""
 
     def __init__(self) -> None:
         self._requests = metrics.Counter(

@@ -1,4 +1,4 @@
-"""The ingress replica's own HTTP server, for a service on one machine.
+"""A replica's own HTTP server, for a service on one machine.
 
 Behind Serve's proxy a request costs several times as much, and whatever a response yields is taken
 at once; here a client that does not read holds its response up.
@@ -25,7 +25,7 @@ class Listener:
                 await app(scope, receive, send)
 
         family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
-        # A replica that replaces another listens before the other is gone.
+        # Several replicas listen at one port, and the kernel spreads connections over them.
         listening = socket.create_server((at.host, at.port), family=family, reuse_port=True)
         config = uvicorn.Config(bounded, lifespan="off", access_log=False, log_config=None)
         self._server = uvicorn.Server(config)

@@ -54,6 +54,12 @@ def full(what: str, retry_after_s: int) -> ProblemError:
     )
 
 
+def unreadable(model: str, error: GTCoderError) -> ProblemError:
+    """A bundle that cannot be read, or not be drawn from."""
+    detail = f"the bundle of {model!r} cannot be read: {error}"
+    return ProblemError(503, "Bundle cannot be read", detail, retry_after_s=10)
+
+
 def unauthorized() -> ProblemError:
     """A request without one of the keys."""
     detail = "expected the header `Authorization: Bearer KEY` with a key of this service"

@@ -1,1 +1,1 @@
-"""Rows now: what is asked of the replicas that hold models, and how they draw it."""
+"""Rows now: what a request wants, and how a replica draws it."""

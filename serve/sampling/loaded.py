@@ -5,13 +5,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from gtcoder.bundle import Bundle
 from gtcoder.explain import explain, explain_rows
 from gtcoder.sampling.plan import Plan
 from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
 from serve.formats import WRITERS, Writer
-from serve.registry import load
 from serve.sampling.batcher import Batcher, Observer
 from serve.sampling.request import SampleRequest
 
@@ -20,12 +20,11 @@ _PLANS = 64
 
 
 class LoadedModel:
-    """What a sampling replica keeps of a bundle."""
+    """What a replica draws with, of a bundle."""
 
     def __init__(
-        self, uri: str, checksum: str, executor: Executor, *, together: bool, observe: Observer
+        self, bundle: Bundle, executor: Executor, *, together: bool, observe: Observer
     ) -> None:
-        bundle = load(uri, checksum)
         self._codec, self._model = bundle.codec, bundle.model()
         self._sampler = Sampler(self._model, self._codec)
         self.batcher = Batcher(self._sampler, executor, together=together, observe=observe)

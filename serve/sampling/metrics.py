@@ -10,7 +10,7 @@ _ROWS = [10, 100, 1_000, 2_000, 4_000, 8_000, 16_000]
 
 
 class SamplingMetrics:
-    """Of a sampling replica."""
+    """Of a replica."""
 
     def __init__(self) -> None:
         self._rows = metrics.Counter("gtcoder_rows", "Rows drawn.", ("model",))

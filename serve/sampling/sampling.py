@@ -1,23 +1,27 @@
-"""The deployment that holds models: draws, writes bodies, explains.
+"""The drawing in a replica: holds models, draws, writes bodies, explains.
 
 A model is loaded when it is first asked for; the least recently used is put away.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import torch
-from ray import serve
 
-from gtcoder.errors import BundleError
+from gtcoder.sampling.sample import BLOCK_ROWS
+from serve.http.bodies import InFlight, Streamed
+from serve.http.problems import invalid
+from serve.registry import Model
 from serve.sampling.loaded import LoadedModel
 from serve.sampling.metrics import SamplingMetrics
 from serve.sampling.request import SampleRequest
-from serve.settings import Settings, models_of
+from serve.settings import Settings
 
 _STUCK_S = 120.0
 """A thread that has not answered for so long does not come back."""
@@ -26,74 +30,90 @@ _STUCK_S = 120.0
 class Sampling:
     """Holds models and draws from them."""
 
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self._settings = Settings.model_validate(settings)
-        self._models = dict(self._settings.models)
-        torch.set_num_threads(self._settings.threads)
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        torch.set_num_threads(settings.threads)
         self._executor = ThreadPoolExecutor(1, "decode")
         self._writing = ThreadPoolExecutor(2, "write")
         self._metrics = SamplingMetrics()
+        limits = settings.limits
+        self._in_flight = InFlight(limits.in_flight_bytes, limits.retry_after_s)
+        self._loaded: OrderedDict[tuple[str, str], asyncio.Task[LoadedModel]] = OrderedDict()
 
-        async def load(model_id: str) -> LoadedModel:
-            return await self._load(model_id)
+    async def check(self) -> None:
+        """See that the decoding thread still answers.
 
-        self._model = serve.multiplexed(
-            max_num_models_per_replica=self._settings.models_per_replica
-        )(load)
+        Raises:
+            TimeoutError: it does not.
+        """
+        loop = asyncio.get_running_loop()
+        await asyncio.wait_for(loop.run_in_executor(self._executor, int), _STUCK_S)
 
-    def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take the models of a new configuration; requests under way keep theirs."""
-        self._models = models_of(user_config)
+    async def small(self, model: Model, request: SampleRequest) -> bytes:
+        """A whole body."""
+        loaded = await self._load(model)
+        table = await loaded.batcher.draw(loaded.range(request))
+        writer = loaded.writer(request)
+        return writer.rows(loaded.selected(table, request)) + writer.end()
 
-    async def check_health(self) -> None:
-        """See that the decoding thread still answers."""
-        await asyncio.wait_for(
-            asyncio.get_running_loop().run_in_executor(self._executor, int), _STUCK_S
-        )
+    async def streamed(
+        self, model: Model, request: SampleRequest, headers: dict[str, str]
+    ) -> Streamed:
+        """A stream whose first piece is there, and whose room is reserved.
 
-    async def sample(self, requests: list[SampleRequest]) -> list[bytes | Exception]:
-        """The whole body of each small request, or what is wrong with it."""
-        model = await self._model(serve.get_multiplexed_model_id())
-        bodies = (self._sample(model, request) for request in requests)
-        answers = await asyncio.gather(*bodies, return_exceptions=True)
-        return [_answer(each) for each in answers]
+        Raises:
+            ProblemError: the body would be too large (422), or there is no room for it (503).
+        """
+        loaded = await self._load(model)
+        async with AsyncExitStack() as stack:
+            chunks = await stack.enter_async_context(aclosing(self._chunks(loaded, request)))
+            first = await anext(chunks)
+            size = int(len(first) * request.rows / min(request.rows, BLOCK_ROWS))
+            most = self._settings.limits.response_bytes
+            if size > most:
+                rows = int(request.rows * most / size)
+                raise invalid("rows", f"about {size:,} bytes; at most about {rows:,} rows fit")
+            stack.callback(self._in_flight.reserve(size).release)
+            return Streamed(_joined(first, chunks), headers, stack.pop_all())
 
-    async def _sample(self, model: LoadedModel, request: SampleRequest) -> bytes:
-        table = await model.batcher.draw(model.range(request))
-        writer = model.writer(request)
-        return writer.rows(model.selected(table, request)) + writer.end()
+    async def explained(self, model: Model, table: pa.Table) -> dict[str, Any]:
+        """The explanation of given rows."""
+        loaded, loop = await self._load(model), asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, loaded.explained, table)
 
-    async def stream(self, request: SampleRequest) -> AsyncIterator[bytes]:
+    async def _chunks(self, loaded: LoadedModel, request: SampleRequest) -> AsyncIterator[bytes]:
         """The body of a large request, piece by piece."""
-        model = await self._model(serve.get_multiplexed_model_id())
-        writer, loop = model.writer(request), asyncio.get_running_loop()
-        async for table in model.batcher.stream(model.range(request)):
-            chosen = model.selected(table, request)
-            yield await loop.run_in_executor(self._writing, writer.rows, chosen)
+        writer, loop = loaded.writer(request), asyncio.get_running_loop()
+        async with aclosing(loaded.batcher.stream(loaded.range(request))) as tables:
+            async for table in tables:
+                chosen = loaded.selected(table, request)
+                yield await loop.run_in_executor(self._writing, writer.rows, chosen)
         yield writer.end()
 
-    async def explain(self, table: pa.Table) -> dict[str, Any]:
-        """The explanation of given rows."""
-        model = await self._model(serve.get_multiplexed_model_id())
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, model.explained, table)
+    async def _load(self, model: Model) -> LoadedModel:
+        """A model ready to draw from; requests that come together wait for one loading."""
+        key = model.name, model.bundle.checksum
+        if key not in self._loaded:
+            make = partial(
+                LoadedModel,
+                model.bundle,
+                self._executor,
+                together=self._settings.batching,
+                observe=partial(self._metrics.saw, model.name),
+            )
+            self._loaded[key] = asyncio.create_task(asyncio.to_thread(make))
+        self._loaded.move_to_end(key)
+        loading = self._loaded[key]
+        while len(self._loaded) > self._settings.models_per_replica:
+            self._loaded.popitem(last=False)
+        try:
+            return await asyncio.shield(loading)
+        except Exception:
+            self._loaded.pop(key, None)
+            raise
 
-    async def _load(self, model_id: str) -> LoadedModel:
-        name, _, checksum = model_id.partition("@")
-        if name not in self._models:
-            raise BundleError(f"no model {name!r}")
-        make = partial(
-            LoadedModel,
-            self._models[name],
-            checksum,
-            self._executor,
-            together=self._settings.batching,
-            observe=partial(self._metrics.saw, name),
-        )
-        return await asyncio.to_thread(make)
 
-
-def _answer(given: bytes | BaseException) -> bytes | Exception:
-    if isinstance(given, bytes | Exception):
-        return given
-    raise given
+async def _joined(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in chunks:
+        yield chunk

@@ -57,9 +57,7 @@ def deploy(dashboard_url, bundle_path, other_bundle_path, batch_root, tmp_path_f
             "route_prefix": "/",
             "import_path": "serve.app:build",
             "args": arguments,
-            "deployments": [
-                {"name": name, "user_config": models} for name in ("Ingress", "Sampling")
-            ],
+            "deployments": [{"name": "Replica", "user_config": models}],
         }
         options = {"host": "127.0.0.1", "port": port}
         ServeSubmissionClient(dashboard_url).deploy_applications(

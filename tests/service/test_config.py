@@ -35,14 +35,12 @@ def test_the_configuration_fits_the_application():
     (application,) = CONFIG["applications"]
     settings = Settings.model_validate(application["args"])
     app = build(settings)
-    names = {"Ingress", "Sampling"}
-    assert {one["name"] for one in application["deployments"]} == names
-    assert app._bound_deployment.name == "Ingress"
-    for one in application["deployments"]:
-        assert models_of(one["user_config"]) == {
-            "claims": "s3://models/claims",
-            "flights": "s3://models/flights",
-        }
+    (replica,) = application["deployments"]
+    assert app._bound_deployment.name == replica["name"]
+    assert models_of(replica["user_config"]) == {
+        "claims": "s3://models/claims",
+        "flights": "s3://models/flights",
+    }
 
 
 def test_what_kubernetes_deploys_fits_the_application():
@@ -52,9 +50,22 @@ def test_what_kubernetes_deploys_fits_the_application():
     settings = Settings.model_validate(config["applications"][0]["args"])
     assert settings.models == {"claims": "s3://BUCKET/models/claims"}
     assert settings.require_keys
+    assert settings.min_replicas < settings.max_replicas
 
 
-@pytest.mark.parametrize("wrong", [{"rowz": 1}, {"limits": {"rows": 0}}, {"models": {"a/b": "x"}}])
+LISTEN = {"host": "127.0.0.1", "port": 8000}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rowz": 1},
+        {"limits": {"rows": 0}},
+        {"models": {"a/b": "x"}},
+        {"min_replicas": 2},
+        {"max_replicas": 2, "listen": LISTEN},
+    ],
+)
 def test_settings_that_cannot_be(wrong):
     with pytest.raises(ValidationError):
         Settings.model_validate(wrong)

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from gtcoder.bundle import Bundle
+from gtcoder.client import Client
 from gtcoder.synthesizer import Synthesizer
 
 pytestmark = pytest.mark.timeout(200)
@@ -20,11 +21,11 @@ KEY = "the-key-of-these-tests"
 
 @pytest.fixture
 def replicas(dashboard_url):
-    """Process ids of a deployment's replicas."""
+    """Process ids of the replicas."""
     from ray.util.state import list_actors
 
-    def pids(deployment):
-        name = f"ServeReplica:gtcoder:{deployment}"
+    def pids():
+        name = "ServeReplica:gtcoder:Replica"
         alive = [("class_name", "=", name), ("state", "=", "ALIVE")]
         return sorted(actor.pid for actor in list_actors(address=dashboard_url, filters=alive))
 
@@ -34,15 +35,14 @@ def replicas(dashboard_url):
 class Load:
     """Requests one after another in several threads, and what they gave."""
 
-    def __init__(self, sample, threads=4, **wanted):
-        self.statuses = Counter()
-        self._ended = threading.Event()
-        self._sample, self._wanted = sample, wanted
+    def __init__(self, ask, threads=4):
+        self.gave = Counter()
+        self._ended, self._ask_one = threading.Event(), ask
         self._threads = [threading.Thread(target=self._ask) for _ in range(threads)]
 
     def _ask(self):
         while not self._ended.is_set():
-            self.statuses[self._sample(**self._wanted).status_code] += 1
+            self.gave[self._ask_one()] += 1
 
     def __enter__(self):
         for thread in self._threads:
@@ -56,9 +56,9 @@ class Load:
 
 
 def test_over_the_limit_there_is_a_clean_refusal_and_then_all_is_well(sample):
-    with ThreadPoolExecutor(64) as pool:
+    with ThreadPoolExecutor(96) as pool:
         wanted = {"rows": 2_000, "where": ["size>=9"]}
-        answers = list(pool.map(lambda seed: sample(seed=seed, **wanted), range(64)))
+        answers = list(pool.map(lambda seed: sample(seed=seed, **wanted), range(96)))
     statuses = Counter(answer.status_code for answer in answers)
     assert set(statuses) == {200, 503}, statuses
     refused = next(answer for answer in answers if answer.status_code == 503)
@@ -67,15 +67,20 @@ def test_over_the_limit_there_is_a_clean_refusal_and_then_all_is_well(sample):
     assert sample(rows=10).status_code == 200
 
 
-def test_a_replica_that_is_killed_is_replaced(sample, replicas, wait_until):
-    with Load(sample, rows=200) as load:
-        wait_until(lambda: load.statuses[200] > 5)
-        before = replicas("Sampling")
-        os.kill(before[0], signal.SIGKILL)
-        wait_until(lambda: len(now := replicas("Sampling")) == 2 and now != before)
-        seen = load.statuses[200]
-        wait_until(lambda: load.statuses[200] > seen + 10)
-    assert set(load.statuses) <= {200, 503}, load.statuses
+@pytest.mark.parametrize("rows", [200, 60_000], ids=["small", "streamed"])
+def test_a_replica_that_is_killed_is_replaced_and_the_client_asks_again(
+    url, replicas, wait_until, rows
+):
+    with Client(url, key=KEY) as client:
+        wanted = client.sample_arrow("claims", rows, seed=3)
+        with Load(lambda: client.sample_arrow("claims", rows, seed=3).equals(wanted)) as load:
+            wait_until(lambda: load.gave[True] > 5)
+            before = replicas()
+            os.kill(before[0], signal.SIGKILL)
+            wait_until(lambda: len(now := replicas()) == 2 and now != before)
+            seen = load.gave[True]
+            wait_until(lambda: load.gave[True] > seen + 10)
+    assert set(load.gave) == {True}
 
 
 def test_a_bundle_that_is_replaced_is_found_without_a_lost_request(
@@ -83,28 +88,32 @@ def test_a_bundle_that_is_replaced_is_found_without_a_lost_request(
 ):
     first = http.get("/v1/models/other").json()["checksum"]
     second = Synthesizer(epochs=1, exclude=["count"], seed=9).fit(make_rows(300, 6))
-    with Load(sample, threads=2, model="other", rows=50) as load:
-        wait_until(lambda: load.statuses[200] > 3)
+    with Load(lambda: sample("other", rows=50).status_code, threads=2) as load:
+        wait_until(lambda: load.gave[200] > 3)
         second.save(other_bundle_path, overwrite=True)
-        wait_until(lambda: http.get("/v1/models/other").json()["checksum"] != first)
-        rows = sample("other", rows=50, seed=3)
-        wait_until(lambda: load.statuses[200] > 10)
-    assert set(load.statuses) == {200}, load.statuses
-    assert rows.headers["GTCoder-Checksum"] == Bundle.load(other_bundle_path).checksum
+        checksum = Bundle.load(other_bundle_path).checksum
+
+        def found():  # by every replica
+            answers = [sample("other", rows=50) for _ in range(8)]
+            return {answer.headers["GTCoder-Checksum"] for answer in answers} == {checksum}
+
+        wait_until(found)
+    assert checksum != first
+    assert set(load.gave) == {200}, load.gave
 
 
 def test_a_new_configuration_takes_effect_in_place(
     sample, replicas, deploy, bundle_path, wait_until
 ):
-    before = replicas("Sampling") + replicas("Ingress")
+    before = replicas()
     assert sample("third", rows=1).status_code == 404
-    with Load(sample, threads=2, rows=50) as load:
+    with Load(lambda: sample(rows=50).status_code, threads=2) as load:
         deploy(third=bundle_path)
         wait_until(lambda: sample("third", rows=1).status_code == 200)
         deploy()
         wait_until(lambda: sample("third", rows=1).status_code == 404)
-    assert set(load.statuses) == {200}, load.statuses
-    assert replicas("Sampling") + replicas("Ingress") == before
+    assert set(load.gave) == {200}, load.gave
+    assert replicas() == before
 
 
 def stalled(url):
@@ -129,7 +138,7 @@ def test_clients_that_never_read_hold_only_so_much_and_are_forgotten(url, sample
 
         def full():
             clients.enter_context(stalled(url))
-            return sample(**large).status_code != 200
+            return {sample(**large).status_code for _ in range(4)} == {503}  # of every replica
 
         wait_until(full, 60)
         refused = sample(**large)
