@@ -1,4 +1,4 @@
-"""The ingress replica's own server, and the service that listens by it."""
+"""A replica's own server, and the service whose replicas listen by it."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -92,8 +93,8 @@ def test_another_listens_before_the_first_is_gone(at):
     asyncio.run(scene())
 
 
-def descendant(pid, name):
-    """The one process below another that is called so."""
+def descendants(pid, name):
+    """The processes below another that are called so."""
     listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True)
     rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
     parents = {int(row[0]): int(row[1]) for row in rows}
@@ -101,34 +102,61 @@ def descendant(pid, name):
     def below(one):
         return one == pid or (one in parents and below(parents[one]))
 
-    (found,) = (int(row[0]) for row in rows if name in row[-1] and below(int(row[0])))
-    return found
+    return {int(row[0]) for row in rows if name in row[-1] and below(int(row[0]))}
+
+
+@pytest.fixture
+def service(at, bundle_path):
+    """Starts the service as a user does, and waits until it says that it runs."""
+    started = []
+
+    def start(*options):
+        command = [sys.executable, "-m", "serve", f"--name=claims={bundle_path}"]
+        command += [f"--port={at.port}", *options]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert any(line.startswith("Ctrl-C") for line in started[0].stdout)
+        return started[0]
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(60)
+
+
+def ask_service(at, rows=2):
+    """The rows of one request over a connection of its own; None if it could not be answered."""
+    url = f"http://{at.host}:{at.port}/v1/models/claims/sample"
+    try:
+        return len(httpx.post(url, json={"rows": rows}, timeout=60).json())
+    except httpx.TransportError:
+        return None
 
 
 @pytest.mark.slow
-def test_a_service_whose_ingress_is_killed_answers_again(at, bundle_path):
-    command = [sys.executable, "-m", "serve", f"--name=claims={bundle_path}", f"--port={at.port}"]
-    url = f"http://{at.host}:{at.port}"
+def test_replicas_share_a_port_and_one_that_is_killed_comes_again(at, service, wait_until):
+    process = service("--replicas=2")
 
-    def answers():
-        try:
-            rows = httpx.post(f"{url}/v1/models/claims/sample", json={"rows": 2}, timeout=10)
-        except httpx.TransportError:
-            return False
-        return rows.status_code == 200 and len(rows.json()) == 2
+    def replicas():
+        return descendants(process.pid, "ServeReplica:gtcoder:Replica")
 
-    def until_it_answers(service):
-        deadline = time.monotonic() + 50
-        while not answers():
-            assert service.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+    before = replicas()
+    assert len(before) == 2
+    assert ask_service(at) == 2
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: ask_service(at) == 2, 5)  # the other goes on, before a new one is there
+    assert [ask_service(at) for _ in range(20)] == [2] * 20
+    wait_until(lambda: len(now := replicas()) == 2 and now != before)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
 
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
-        assert any(line.startswith("Ctrl-C") for line in service.stdout)
-        until_it_answers(service)
-        ingress = descendant(service.pid, "ServeReplica:gtcoder:Ingress")
-        os.kill(ingress, signal.SIGKILL)
-        until_it_answers(service)
-        service.send_signal(signal.SIGTERM)
-        assert service.wait(60) == 0
+
+@pytest.mark.slow
+def test_what_is_under_way_when_a_service_is_stopped_ends_well(at, service):
+    process = service("--replicas=2")
+    with ThreadPoolExecutor() as pool:
+        under_way = [pool.submit(ask_service, at, 500_000) for _ in range(4)]
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        assert [one.result() for one in under_way] == [500_000] * 4
+    assert process.wait(60) == 0
+    assert ask_service(at) is None
