@@ -1,9 +1,11 @@
 """`gtcoder benchmark serve`: requests and rows a second over real HTTP, beside the library's own.
 
-Clients speak plain HTTP over asyncio, so that they take as little of the machine as can be.
+Clients speak plain HTTP over asyncio, so that they take as little of the machine as can be. Each
+replica has a core of its own, the last ones first; clients run on any.
 """
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -13,7 +15,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, cycle
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,31 +54,44 @@ class Load:
 def benchmark(
     bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
     seconds: Annotated[float, typer.Option(help="Of each load.")] = 10.0,
-    rows: Annotated[int, typer.Option(help="Rows of the one large request.")] = 1_000_000,
+    rows: Annotated[int, typer.Option(help="Rows of each large request.")] = 1_000_000,
+    replicas: Annotated[
+        list[int] | None, typer.Option(help="Replicas, on a core each; repeatable; 1 and 2.")
+    ] = None,
 ) -> None:
-    """Requests/s and latency for 1, 8 and 64 clients, and rows/s of one large stream."""
+    """Requests/s and latency for 1, 8 and 64 clients, and rows/s of large streams."""
     name = next(iter(named([bundle], [])))
     alone = _library(bundle)
     print(f"{alone:>12,.0f} rows/s  the library, one thread, no HTTP", flush=True)
     best = {}
-    for together in (True, False):
-        with _service(bundle, together=together) as address:
-            words = "decoded together" if together else "one by one"
-            asyncio.run(clients(address, name, 8, 2.0))
-            for number in (1, 8, 64) if together else (64,):
-                load = asyncio.run(clients(address, name, number, seconds))
-                best[together, number] = load.requests / load.seconds
-                print(load.line(f"{ROWS} rows each, {words}"), flush=True)
-            if together:
-                started = time.perf_counter()
-                size = asyncio.run(_stream(address, name, rows))
-                speed = rows / (time.perf_counter() - started)
+    for number in sorted(replicas or [1, 2]):
+        with _service(bundle, number) as address:
+            words = f"{number} replica{'s' if number > 1 else ''}"
+            best[number] = _small(address, name, seconds, words)
+            for streams in sorted({1, number}):
+                speed = _large(address, name, rows, streams)
                 print(
-                    f"{speed:>12,.0f} rows/s  one client, {rows:,} rows as Arrow "
-                    f"({size / 1e6:,.0f} MB): {speed / alone:.2f} of the library's",
+                    f"{speed:>12,.0f} rows/s  {streams} × {rows:,} rows as Arrow, {words}: "
+                    f"{speed / alone:.2f} of the library's",
                     flush=True,
                 )
-    print(f"decoding together: {best[True, 64] / best[False, 64]:.1f} times the requests/s")
+    with _service(bundle, 1, "--no-batching") as address:
+        load = asyncio.run(clients(address, name, 64, seconds))
+        print(load.line(f"{ROWS} rows each, 1 replica, one by one"), flush=True)
+    least, *more = best
+    together = best[least] * load.seconds / load.requests
+    print(f"decoding together: {together:.1f} times the requests/s")
+    for number in more:
+        print(f"{number} replicas: {best[number] / best[least]:.2f} times those of {least}")
+
+
+def _small(address: tuple[str, int], model: str, seconds: float, words: str) -> float:
+    """Requests a second of 64 clients, told with those of fewer."""
+    asyncio.run(clients(address, model, 8, 2.0))
+    for number in (1, 8, 64):
+        load = asyncio.run(clients(address, model, number, seconds))
+        print(load.line(f"{ROWS} rows each, {words}"), flush=True)
+    return load.requests / load.seconds
 
 
 def _library(bundle: str) -> float:
@@ -92,13 +108,13 @@ def _library(bundle: str) -> float:
 
 
 @contextmanager
-def _service(bundle: str, *, together: bool) -> Iterator[tuple[str, int]]:
+def _service(bundle: str, replicas: int, *options: str) -> Iterator[tuple[str, int]]:
     """A service in a process of its own, once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    batching = "--batching" if together else "--no-batching"
-    command = [sys.executable, "-m", "serve", bundle, "--port", str(port), batching]
+    command = [sys.executable, "-m", "serve", bundle, "--port", str(port)]
+    command += ["--replicas", str(replicas), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + _START_S
@@ -106,10 +122,30 @@ def _service(bundle: str, *, together: bool) -> Iterator[tuple[str, int]]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the service did not start; try `gtcoder serve` alone")
             time.sleep(0.5)
+        _pin(process.pid)
         yield "127.0.0.1", port
     finally:
         process.terminate()
         process.wait()
+
+
+def _pin(service: int) -> None:
+    """Give each replica of a service, with all its threads, a core of its own."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True)
+    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
+    parents = {int(pid): int(parent) for pid, parent, _ in rows}
+    named_so = [int(pid) for pid, _, title in rows if "ServeReplica:gtcoder:" in title]
+    replicas = [pid for pid in named_so if service in _above(pid, parents)]
+    cores = cycle(sorted(os.sched_getaffinity(0), reverse=True))
+    for pid, core in zip(replicas, cores, strict=False):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
+
+
+def _above(pid: int, parents: dict[int, int]) -> Iterator[int]:
+    while pid in parents:
+        pid = parents[pid]
+        yield pid
 
 
 def _answers(port: int) -> bool:
@@ -134,7 +170,7 @@ async def clients(
         while time.perf_counter() < until:
             started = time.perf_counter()
             writer.write(_request(model, ROWS, next(seeds), media))
-            status, _ = await _read(reader)
+            status = await _read(reader)
             failed += status != 200
             latencies.append(time.perf_counter() - started)
         writer.close()
@@ -147,15 +183,25 @@ async def clients(
     return Load(number, len(latencies), took, p50, p99, failed)
 
 
-async def _stream(address: tuple[str, int], model: str, rows: int) -> int:
-    """The bytes of one large response."""
+def _large(address: tuple[str, int], model: str, rows: int, number: int) -> float:
+    """Rows a second of several large responses at once."""
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(_stream(address, model, rows) for _ in range(number)))
+
+    started = time.perf_counter()
+    asyncio.run(all_of_them())
+    return number * rows / (time.perf_counter() - started)
+
+
+async def _stream(address: tuple[str, int], model: str, rows: int) -> None:
+    """One large response."""
     reader, writer = await asyncio.open_connection(*address)
     writer.write(_request(model, rows, 0, ARROW))
-    status, size = await _read(reader)
+    status = await _read(reader)
     writer.close()
     if status != 200:
         raise RuntimeError(f"the service answered {status}")
-    return size
 
 
 def _request(model: str, rows: int, seed: int, media: str) -> bytes:
@@ -167,20 +213,18 @@ def _request(model: str, rows: int, seed: int, media: str) -> bytes:
     return head.encode() + body
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[int, int]:
-    """Status and bytes of a response."""
+async def _read(reader: asyncio.StreamReader) -> int:
+    """A whole response, and its status."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     status = int(head.split(b" ", 2)[1])
     if b"content-length:" in head:
         size = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
         await reader.readexactly(size)
-        return status, size
-    total = 0
+        return status
     while size := int(await reader.readline(), 16):
         await reader.readexactly(size + 2)
-        total += size
     await reader.readline()
-    return status, total
+    return status
 
 
 if __name__ == "__main__":
