@@ -16,10 +16,12 @@ from contextlib import redirect_stdout
 from functools import partial
 from typing import Annotated, Any
 
+import torch
 import typer
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError
+from gtcoder.progress import counted
 from gtcoder.table.files import absolute, join, remove, write_bytes
 from ray_jobs.cli.options import Address
 from ray_jobs.cli.program import run
@@ -60,6 +62,9 @@ def serve_bundles(
         int | None,
         typer.Option(help="Under load up to so many, through Serve's slower proxies.", min=1),
     ] = None,
+    use_gpu: Annotated[
+        bool, typer.Option("--use-gpu", help="Draw on a GPU of its own in each replica.")
+    ] = False,
     max_rows: Annotated[int, typer.Option(help="Rows of one sample.", min=1)] = 1_000_000,
     batching: Annotated[bool, typer.Option(help="Decode concurrent requests together.")] = True,
     address: Address = None,
@@ -85,8 +90,11 @@ def serve_bundles(
             "listen": None if address or scales else {"host": host, "port": port},
             "min_replicas": replicas,
             "max_replicas": max_replicas or replicas,
+            "replica_gpus": 1 if use_gpu else 0,
         }
     )
+    if use_gpu and not address:
+        _see_gpus(settings.max_replicas)
     _see_port_free(host, port)
     if settings.batch_root:
         _see_writable(settings.batch_root)
@@ -186,6 +194,15 @@ def _see_writable(root: str) -> None:
         remove(probe)
     except OSError as error:
         raise ConfigError(f"--batch-root {root}: cannot write there ({error})") from error
+
+
+def _see_gpus(replicas: int) -> None:
+    """See early that each replica can have a GPU: Ray would wait for one for ever."""
+    if replicas > (there := torch.cuda.device_count()):
+        raise ConfigError(
+            f"--use-gpu: {counted(replicas, 'replica')} cannot run without as many GPUs; this "
+            f"machine has {there}; take fewer replicas, or leave --use-gpu out"
+        )
 
 
 def _see_port_free(host: str, port: int) -> None:

@@ -58,7 +58,7 @@ def build(args: Settings) -> Application:
     replica = serve.deployment(Replica).options(
         name="Replica",
         user_config={"models": args.models},
-        ray_actor_options={"num_cpus": args.replica_cpus},
+        ray_actor_options={"num_cpus": args.replica_cpus, "num_gpus": args.replica_gpus},
         max_ongoing_requests=2 * queue,  # its own limit answers first, with a problem
         max_queued_requests=4 * queue,
         backpressure_config={"status_code": 503, "retry_after_s": args.limits.retry_after_s},

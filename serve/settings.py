@@ -69,6 +69,12 @@ class Settings(BaseModel):
     upscale_delay_s: float = Field(10, ge=0, description="So long there are more of them.")
     downscale_delay_s: float = Field(300, ge=0, description="So long there are fewer.")
     replica_cpus: float = Field(1.0, ge=0, description="CPUs that a replica holds.")
+    replica_gpus: float = Field(0.0, ge=0, description="GPUs that it holds, and draws on if any.")
+
+    @property
+    def device(self) -> str:
+        """What replicas draw on: Ray shows each the GPUs that it holds."""
+        return "cuda" if self.replica_gpus else "cpu"
 
     @model_validator(mode="after")
     def _replicas_fit(self) -> Self:

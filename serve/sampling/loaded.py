@@ -1,12 +1,14 @@
 """A bundle that is loaded: its batcher, its plans, what writes and explains its rows."""
 
 from concurrent.futures import Executor
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
 from gtcoder.bundle import Bundle
 from gtcoder.explain import explain, explain_rows
+from gtcoder.model.gtcoder import GTCoder
 from gtcoder.sampling.plan import Plan
 from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.where.constraint import constraints
@@ -23,10 +25,16 @@ class LoadedModel:
     """What a replica draws with, of a bundle."""
 
     def __init__(
-        self, bundle: Bundle, executor: Executor, *, together: bool, observe: Observer
+        self,
+        bundle: Bundle,
+        executor: Executor,
+        *,
+        device: str,
+        together: bool,
+        observe: Observer,
     ) -> None:
-        self._codec, self._model = bundle.codec, bundle.model()
-        self._sampler = Sampler(self._model, self._codec)
+        self._bundle, self._codec = bundle, bundle.codec
+        self._sampler = Sampler(bundle.model(), self._codec, device=device)
         self.batcher = Batcher(self._sampler, executor, together=together, observe=observe)
         self._plans: dict[str, Plan] = {}
 
@@ -48,11 +56,15 @@ class LoadedModel:
         return rows.select(list(request.columns))
 
     def explained(self, table: pa.Table) -> dict[str, Any]:
-        """The explanation of given rows, their mean and each."""
+        """The explanation of given rows, their mean and each; made on the CPU."""
         encoded = self._codec.encode(table)
-        mean = explain(self._model, self._codec.layout, encoded)
-        each = explain_rows(self._model, encoded).astype(float).round(6).tolist()
+        mean = explain(self._explaining, self._codec.layout, encoded)
+        each = explain_rows(self._explaining, encoded).astype(float).round(6).tolist()
         return mean.to_dict() | {"each": each}
+
+    @cached_property
+    def _explaining(self) -> GTCoder:
+        return self._bundle.model()
 
     def _plan(self, where: Where) -> Plan:
         key = repr(where)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import torch
 
 from gtcoder.sampling.sample import BLOCK_ROWS
+from gtcoder.training.options import device_named
 from serve.http.bodies import InFlight, Streamed
 from serve.http.problems import invalid
 from serve.registry import Model
@@ -33,6 +34,7 @@ class Sampling:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         torch.set_num_threads(settings.threads)
+        self._device = str(device_named(settings.device))
         self._executor = ThreadPoolExecutor(1, "decode")
         self._writing = ThreadPoolExecutor(2, "write")
         self._metrics = SamplingMetrics()
@@ -98,6 +100,7 @@ class Sampling:
                 LoadedModel,
                 model.bundle,
                 self._executor,
+                device=self._device,
                 together=self._settings.batching,
                 observe=partial(self._metrics.saw, model.name),
             )
