@@ -190,6 +190,21 @@ class Table:
                 yield conformed(pa.table(batch), constants, schema, file.path)
 
 
+def coalesced(batches: Iterable[pa.Table], rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+    """The same rows in fewer batches: neighbours together, as far as they have `rows` in all.
+
+    A batch costs the same however few rows it has, and thousands of files may have few each.
+    """
+    pending: list[pa.Table] = []
+    for batch in batches:
+        if pending and sum(map(len, pending)) + len(batch) > rows:
+            yield pa.concat_tables(pending)
+            pending = []
+        pending.append(batch)
+    if pending:
+        yield pa.concat_tables(pending)
+
+
 @contextmanager
 def readable(path: str, form: Format) -> Iterator[None]:
     """Turn what goes wrong in reading a file into one line that names it."""

@@ -5,7 +5,7 @@ interrupted goes on where it stopped.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -17,7 +17,7 @@ from gtcoder.progress import Stage, counted
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import join, read_bytes, write_bytes
 from gtcoder.table.locate import each_by_threads, locate
-from gtcoder.table.table import Piece, Table
+from gtcoder.table.table import Piece, Table, coalesced
 from gtcoder.training.rows.parts import Written, written_before
 from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.passes import each_path, folded
@@ -139,16 +139,23 @@ def _sketch(shares: Sequence[_Share], columns: Sequence[str], skip: bool) -> _Sk
     """The sketch of some pieces, with the files in them that are bad: path to why."""
     merged: TableSketch | None = None
     bad: dict[str, str] = {}
+    for batch in coalesced(_readable(shares, columns, skip, bad)):
+        sketch = TableSketch.of(batch)
+        merged = sketch if merged is None else merged.merge(sketch)
+    return merged, bad
+
+
+def _readable(
+    shares: Sequence[_Share], columns: Sequence[str], skip: bool, bad: dict[str, str]
+) -> Iterator[pa.Table]:
+    """The rows of some pieces; what is wrong with a file is kept in `bad` where it is skipped."""
     for table, part in ((table, part) for table, piece in shares for part in piece.slices):
         try:
-            for batch in table.batches(columns, piece=Piece(0, (part,), 0)):
-                sketch = TableSketch.of(batch)
-                merged = sketch if merged is None else merged.merge(sketch)
+            yield from table.batches(columns, piece=Piece(0, (part,), 0))
         except TableError as error:
             if not skip or isinstance(error, UnreachableError):  # it was there a moment ago
                 raise
             bad[table.files[part.file].path] = str(error)
-    return merged, bad
 
 
 def _both(each: Sequence[_Sketched]) -> _Sketched:
@@ -173,7 +180,7 @@ def _encode(shares: Sequence[_Share], job: Encoding) -> Written:
         try:
             lines = json.loads(read_bytes(marker))
         except FileNotFoundError:
-            batches = table.batches(codec.schema.names, piece=piece)
+            batches = coalesced(table.batches(codec.schema.names, piece=piece))
             written.append(job.write(codec, batches, name))
             write_bytes(marker, json.dumps(written[-1].lines).encode())
         else:
