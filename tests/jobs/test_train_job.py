@@ -18,6 +18,7 @@ from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.files import list_files, read_bytes
 from gtcoder.table.locate import locate
 from gtcoder.training.rows.parts import write_manifest
+from ray_jobs.cluster.cluster import present
 from ray_jobs.sources.encoding import Encoding, save_codec
 from ray_jobs.sources.located import LocatedTable
 from ray_jobs.train import TrainRequest, run_training
@@ -115,7 +116,7 @@ def test_files_of_another_make(ray_session, tmp_path, capsys):
 
 
 def test_encoding_goes_on_where_it_stopped(ray_session, table_folder, tmp_path, bundle_path):
-    table = LocatedTable(locate(table_folder / "*" / "*.parquet"))
+    table = LocatedTable(locate(table_folder / "*" / "*.parquet")).on(present(local=True))
     run, folder = str(tmp_path / "run"), str(tmp_path / "run" / "encoded")
     codec = Bundle.load(bundle_path).codec
     save_codec(run, codec)

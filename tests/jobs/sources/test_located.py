@@ -12,6 +12,7 @@ from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.locate import locate
 from gtcoder.table.table import Table
+from ray_jobs.cluster.cluster import present
 from ray_jobs.sources.located import LocatedTable, located
 from ray_jobs.sources.options import ReadOptions
 
@@ -34,7 +35,7 @@ def test_by_tasks_and_by_threads_it_is_the_sketch_of_all_rows(folder, rows, monk
     source = LocatedTable(locate(folder))
     whole = TableSketch.of(pa.concat_tables(list(source.table.batches())))
     schema = Schema.infer(source.schema, whole)
-    for one in (source, source.here()):
+    for one in (source, source.on(present(local=True))):
         sketch, same = one.sketch(source.schema.names, Stage("sketch"))
         assert same.table is source.table
         assert sketch.to_dict() == whole.to_dict()
@@ -43,11 +44,12 @@ def test_by_tasks_and_by_threads_it_is_the_sketch_of_all_rows(folder, rows, monk
 
 @pytest.mark.usefixtures("ray_session")
 def test_files_are_looked_at_by_tasks_as_by_threads(table_folder, tmp_path):
-    here, there = (located(str(table_folder), ReadOptions(), by_tasks=t) for t in (False, True))
+    cluster = present(local=False)
+    here, there = (located(str(table_folder), ReadOptions(), each) for each in (None, cluster))
     assert here.table == there.table
     assert here.fingerprint == there.fingerprint
     (tmp_path / "a.csv").write_text("a;b\n1;2,5\n")
-    here, there = (located(str(tmp_path), ReadOptions(), by_tasks=t) for t in (False, True))
+    here, there = (located(str(tmp_path), ReadOptions(), each) for each in (None, cluster))
     assert here.described == there.described
     assert here.schema == pa.schema({"a": pa.int64(), "b": pa.float64()})
 
