@@ -69,9 +69,9 @@ def ended(process):
 
 
 def test_a_generation_grows_to_its_files(idle, bundle_path, tmp_path, command):
-    line = ["generate", bundle_path, "--rows", 4_000_000, "--rows-per-file", 100_000]
+    line = ["generate", bundle_path, "--rows", 2_000_000, "--rows-per-file", 50_000]
     told = ended(command(*line, "--out", tmp_path / "o", "--address", idle.address))
-    assert "4,000,000 rows in 40 files" in told
+    assert "2,000,000 rows in 40 files" in told
     assert idle.peak >= NODES
 
 
@@ -91,7 +91,7 @@ def test_a_training_begins_with_one_worker_and_grows(idle, make_rows, tmp_path, 
     told = ended(command(*line, program=QUICK))
     assert f"1 worker of at most {NODES} to begin with; others join" in told
     assert idle.peak_busy >= NODES
-    assert Bundle.load(tmp_path / "b").info["stopped"] == "time"
+    assert Bundle.load(tmp_path / "b").info["stopped"] == "max_time"
 
 
 def test_a_service_a_training_and_a_generation_meet(
