@@ -85,7 +85,8 @@ def test_no_work_on_the_head_and_a_token_on_kubernetes(kubernetes):
         assert groups["gpu"]["rayStartParams"] == {"num-cpus": "0", "num-gpus": "1"}
     for group in (kubernetes["headGroupSpec"], *groups.values()):
         [container] = group["template"]["spec"]["containers"]
-        assert container["image"] == "REGISTRY/gtcoder:0.1.0"
+        variant = "-gpu" if group.get("groupName") == "gpu" else ""
+        assert container["image"] == f"REGISTRY/gtcoder:0.1.0{variant}"
         assert container["volumeMounts"][0]["mountPath"] == "/dev/shm"
 
 
