@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError, OutputError
@@ -129,3 +130,9 @@ def test_one_file_is_not_overwritten_unasked(bundle, tmp_path, reporter):
 def test_what_cannot_be_written_is_told(asked, message):
     with pytest.raises(ConfigError, match=message):
         GenerateRequest(**({"bundle": "b", "rows": 1, "out": "o"} | asked))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_one_line(bundle, reporter, tmp_path):
+    with pytest.raises(ConfigError, match=r"no device 'cuda'; there are: cpu"):
+        generate(bundle, tmp_path / "a.csv", reporter, use_gpu=True)
