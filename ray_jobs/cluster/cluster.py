@@ -47,6 +47,14 @@ def present(*, local: bool) -> Cluster:
     return _of((node["Resources"] for node in ray.nodes() if node["Alive"]), local=local)
 
 
+def alone() -> bool:
+    """Whether it is one machine with CPUs, as where Ray was started for one program."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return len(nodes) == 1 and nodes[0].get("CPU", 0) >= 1
+
+
 def free(cluster: Cluster) -> Cluster:
     """What is not in use at this moment."""
     from ray._private.state import available_resources_per_node

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gtcoder.errors import ConfigError, GTCoderError
-from ray_jobs.cluster.cluster import Cluster, present
+from ray_jobs.cluster.cluster import Cluster, alone, present
 
 _OBJECT_STORE_BYTES = 512 << 20
 ENVIRONMENT = {
@@ -70,7 +70,7 @@ def connected(
     if ours:
         _start(address, cpus)
     try:
-        yield present(local=address == "local")
+        yield present(local=address == "local" and (ours or alone()))
     except ray.exceptions.RayError as error:
         raise GTCoderError(_failure(error, goes_on)) from error
     finally:

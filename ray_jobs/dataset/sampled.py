@@ -11,6 +11,8 @@ from gtcoder.sampling.sample import Sampler
 from gtcoder.table.files import absolute
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
+from ray_jobs.cluster.cluster import alone, present
+from ray_jobs.cluster.pool import pool
 from ray_jobs.shards import GROUP_ROWS
 from ray_jobs.sources.stored import as_stored
 
@@ -63,8 +65,8 @@ def sample(
         {"start": start, "stop": min(start + rows_per_block, rows)}
         for start in range(0, rows, rows_per_block)
     ]
-    most = min(num_workers or len(blocks), len(blocks))
-    return ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
+    dataset = ray.data.from_items(blocks, override_num_blocks=len(blocks))
+    return dataset.map_batches(
         _Drawer,
         fn_constructor_kwargs={
             "bundle": ray.put(bundle) if isinstance(bundle, Bundle) else absolute(bundle),
@@ -75,7 +77,7 @@ def sample(
         },
         batch_size=None,
         batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
+        compute=pool(present(local=alone()), len(blocks), num_workers),
         num_cpus=1,
     )
 
