@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
 import fsspec
+import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 from fsspec.implementations.local import LocalFileSystem
 
@@ -109,10 +110,13 @@ def read_bytes(uri: Uri) -> bytes:
 
 @contextmanager
 def open_read(uri: Uri) -> Iterator[BinaryIO]:
-    """A file open for reading and seeking."""
+    """A file open for reading and seeking; Arrow reads a local one without Python."""
     filesystem, path = resolve(uri)
     with explained(uri):
-        opened = filesystem.open(path, "rb")
+        if isinstance(filesystem, LocalFileSystem):
+            opened = pa.OSFile(path)
+        else:
+            opened = filesystem.open(path, "rb")
     with opened as file:
         yield file
 
