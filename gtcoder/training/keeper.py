@@ -48,11 +48,11 @@ class Keeper:
             tensors |= with_prefix(f"optimizer.{index}.", slots)
         return pack(state, tensors)
 
-    def resumed(self) -> State:
-        """Where the run is: at its beginning, or where the last checkpoint left it."""
+    def resumed(self) -> State | None:
+        """Where the last checkpoint left the run; nothing at its beginning."""
         data = self.checkpoints.load()
         if data is None:
-            return State()
+            return None
         state, tensors = unpack(data)
         load_weights(self.model, without_prefix("model.", tensors))
         best = without_prefix("best.", tensors)

@@ -5,7 +5,7 @@ rank), so a run resumed from a checkpoint takes the very steps it would have tak
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from gtcoder.config import Config
 from gtcoder.model.gtcoder import GTCoder, Losses
 from gtcoder.seeds import Purpose, torch_seed
 from gtcoder.training import distributed, sharpen
-from gtcoder.training.checkpoint import Checkpoints, NoCheckpoints
+from gtcoder.training.checkpoint import Checkpoints, NoCheckpoints, State
 from gtcoder.training.clock import Clock
 from gtcoder.training.keeper import Keeper, load_weights
 from gtcoder.training.mixture import MixtureFits
@@ -62,6 +62,7 @@ def train(
     *,
     options: RunOptions | None = None,
     checkpoints: Checkpoints | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Trained:
     """Train a model on this process's share of the rows.
 
@@ -71,10 +72,11 @@ def train(
         config: the model and its training.
         options: seed, device, time limit, progress.
         checkpoints: where to keep the state; a state found there is resumed.
+        start: weights of the same network to begin with, without its mixture; it is fitted at once,
+            since they have put the rows where Eq. 8's prior wants them.
     """
-    return Training(
-        layout, rows, config, options or RunOptions(), checkpoints or NoCheckpoints()
-    ).run()
+    options, checkpoints = options or RunOptions(), checkpoints or NoCheckpoints()
+    return Training(layout, rows, config, options, checkpoints, start).run()
 
 
 class Training:
@@ -87,6 +89,7 @@ class Training:
         config: Config,
         options: RunOptions,
         checkpoints: Checkpoints,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         began = time.monotonic()  # a wide table's network takes seconds to make
         self.rows, self.config, self.options = rows, config.training, options
@@ -94,13 +97,15 @@ class Training:
         self.device = options.device
         with seeded(options.seed, torch.device("cpu")):
             self.model = GTCoder(layout, config.model).to(self.device)
+        if start is not None:
+            self.model.load_state_dict({**self.model.state_dict(), **start})
         self.wrapped = _wrapped(self.model, self.device)
         self.optimizer = optimizer_of(self.model, self.config)
         self.validation = Validation(self.model, rows.validation, self.config, options.seed)
         self.local_rows = max(1, min(self.config.batch_rows, rows.rows) // self.world)
         self.epoch_steps = max(1, rows.rows // (self.local_rows * self.world))
         self.keeper = Keeper(checkpoints, self.model, self.optimizer, self.validation)
-        self.state = self.keeper.resumed()
+        self.state = self.keeper.resumed() or State(warm_over=start is not None)
         self.clock = Clock(self.state, options.max_time_s, self.device, began)
         self.mixture = MixtureFits(self.model, rows, self.config, self.clock, options.seed)
 

@@ -238,3 +238,14 @@ def test_two_workers_end_with_one_model(two_workers, tmp_path, layout, encoded, 
     alone = train(layout, rows, config)
     assert int(first["rows"]) == alone.rows
     assert abs(float(first["validation"]) - alone.history[-1]["validation"]) < 0.25
+
+
+def test_it_goes_on_from_weights_that_it_is_given(layout, rows, small):
+    before = train(layout, rows, small(epochs=10, learning_rate=1e-2))
+    state = before.model.state_dict()
+    start = {k: v for k, v in state.items() if not k.startswith("mixture.")}
+    config = small(epochs=1, learning_rate=1e-3, warm_share=0.9)
+    afresh, on = train(layout, rows, config), train(layout, rows, config, start=start)
+    assert on.history[0]["kl_mixture"] > 0, "the mixture stands from the first step"
+    assert on.history[-1]["validation"] < before.history[-1]["validation"] + 0.05
+    assert on.history[-1]["validation"] < afresh.history[-1]["validation"] - 0.2
