@@ -11,13 +11,17 @@ from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
+from torch import Tensor
 
 from gtcoder.bundle import Bundle
 from gtcoder.codec.codec import Codec
 from gtcoder.codec.config import MIN_CATEGORY_ROWS, CodecConfig
+from gtcoder.codec.layout import Encoded, concat
 from gtcoder.config import Config, Preset, coding_for, validation_share
 from gtcoder.errors import ConfigError, GTCoderError
 from gtcoder.explain import Explanation, explain, explain_training
+from gtcoder.learned import Learned, check_columns
+from gtcoder.likelihood import Familiarity
 from gtcoder.progress import Reporter
 from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.schema.schema import Schema
@@ -132,16 +136,11 @@ class Synthesizer:
             ConfigError: there is too little to train on.
         """
         started, chosen = time.monotonic(), self._parameters
-        reporter = Reporter(quiet=not chosen["verbose"])
         arrow = to_arrow(table)
         codec = self._codec(arrow)
         if chosen["verbose"]:
-            reporter.columns(codec.schema)
-        fraction = chosen["validation_fraction"]
-        if fraction is None:
-            fraction = validation_share(len(arrow))
-        seed = chosen["seed"]
-        rows = EncodedRows.of(codec.encode(arrow), seed=seed, validation_fraction=fraction)
+            self._reporter.columns(codec.schema)
+        rows = self._rows(codec.encode(arrow))
         config = Config.for_table(
             codec.layout,
             rows.rows,
@@ -149,7 +148,63 @@ class Synthesizer:
             epochs=chosen["epochs"],
             **{name: chosen[name] for name in ("fusion", "mixture_prior", "contrastive")},
         )
-        trained = self._train(codec, rows, config, reporter, time.monotonic() - started)
+        return self._learn(codec, rows, config, {"rows": len(arrow)}, started)
+
+    def partial_fit(self, table: pd.DataFrame | pa.Table) -> Self:
+        """Learn more rows of the same columns; the first ones where nothing is learned yet.
+
+        What is learned goes on from: its schema, its codes and its weights, and rows drawn from it
+        are learned beside the new ones, so that it is not forgotten. Values for which there is no
+        code are told, and learned as the nearest, the rest or the commonest.
+
+        Args:
+            table: new rows; further columns are left out.
+
+        Raises:
+            SchemaError: a column is missing, or has another type.
+        """
+        if self._bundle is None:
+            return self.fit(table)
+        started, learned, arrow = time.monotonic(), Learned(self._bundle), to_arrow(table)
+        schema, seed = learned.bundle.schema, self._parameters["seed"]
+        left_out = [str(name) for name in self._parameters["exclude"]]
+        told = check_columns(schema, arrow.schema, left_out)
+        arrow = arrow.select(schema.names)
+        sketch = TableSketch.of(arrow)
+        for line in [*told, *learned.misfits(sketch)]:
+            self._reporter.warn(line)
+        codec = learned.codec(sketch)
+        known = Sampler(learned.bundle.model(), learned.bundle.codec)
+        replay = known.encoded(seed, 0, learned.replayed(len(arrow)))
+        rows = self._rows(concat([codec.encode(arrow), replay]))
+        config = learned.config(codec, rows.rows, self._parameters["epochs"])
+        info, start = learned.info(len(arrow)), learned.bundle.model_state
+        return self._learn(codec, rows, config, info, started, start)
+
+    @property
+    def _reporter(self) -> Reporter:
+        return Reporter(quiet=not self._parameters["verbose"])
+
+    def _rows(self, encoded: Encoded) -> EncodedRows:
+        """The rows to train on, some of them held out."""
+        fraction = self._parameters["validation_fraction"]
+        if fraction is None:
+            fraction = validation_share(len(encoded))
+        seed = self._parameters["seed"]
+        return EncodedRows.of(encoded, seed=seed, validation_fraction=fraction)
+
+    def _learn(
+        self,
+        codec: Codec,
+        rows: EncodedRows,
+        config: Config,
+        info: Mapping[str, Any],
+        started: float,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> Self:
+        """Train, from the weights at the `start` if there are any, and keep what is learned."""
+        seed = self._parameters["seed"]
+        trained = self._train(codec, rows, config, time.monotonic() - started, start)
         self._sampler = None
         self._bundle = Bundle.of(
             trained.model,
@@ -158,10 +213,11 @@ class Synthesizer:
             explanation=explain_training(trained.model, codec.layout, rows, seed=seed),
             history=trained.history,
             info={
-                "rows": len(arrow),
+                **info,
                 "seed": seed,
                 "stopped": trained.stopped,
                 "seconds": round(time.monotonic() - started, 1),
+                "familiarity": Familiarity.of(trained.model, rows).to_dict(),
             },
         )
         return self
@@ -178,13 +234,18 @@ class Synthesizer:
         return Codec.fit(schema, sketch, coding)
 
     def _train(
-        self, codec: Codec, rows: EncodedRows, config: Config, reporter: Reporter, spent_s: float
+        self,
+        codec: Codec,
+        rows: EncodedRows,
+        config: Config,
+        spent_s: float,
+        start: Mapping[str, Tensor] | None,
     ) -> Trained:
         """Run the loop in what is left of the time, and show how far it is."""
         allowed_s = self._parameters["max_time_s"]
         if allowed_s is not None:
             allowed_s = max(allowed_s - spent_s, _LEAST_TRAINING * allowed_s)
-        with reporter.stage("train") as stage:
+        with self._reporter.stage("train") as stage:
 
             def show(progress: Progress) -> None:
                 stage.update(progress.share, str(progress), progress.left_s)
@@ -195,7 +256,7 @@ class Synthesizer:
                 max_time_s=allowed_s,
                 progress=show,
             )
-            return train(codec.layout, rows, config, options=options)
+            return train(codec.layout, rows, config, options=options, start=start)
 
     @property
     def bundle(self) -> Bundle:

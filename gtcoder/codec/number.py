@@ -158,13 +158,18 @@ class NumberTransform:
         ticks = self.grid.ticks(values) if self.grid else values
         return to_ticks(from_ticks(ticks, self.type, None, self.grid.decimals if self.grid else 0))
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest ticks that can be decoded; there must be some."""
+        low, high = (self._ticks(np.full(len(self.coding), end)) for end in self.coding.span)
+        return low.min(), high.max()
+
     def describe(self) -> dict[str, Any]:
         """The lowest and the highest value that can be decoded, as the column's Arrow type."""
         missing = self.null or self.nan
         if not len(self.coding):
             return {"low": None, "high": None, "missing": missing}
-        low, high = (self._ticks(np.full(len(self.coding), end)) for end in self.coding.span)
-        ends = from_ticks(np.array([low.min(), high.max()]), self.type)
+        ends = from_ticks(np.array(self.ends), self.type)
         low_word, high_word = printable(ends).to_pylist()
         return {"low": low_word, "high": high_word, "missing": missing}
 

@@ -87,6 +87,16 @@ class Sampler:
 
     def table(self, ranges: Sequence[Range]) -> pa.Table:
         """The rows of several ranges, one after another, drawn together."""
+        encoded, uniforms = self._drawn(ranges)
+        numbers = [np.zeros(0, np.int64), *(np.arange(r.start, r.stop) for r in ranges)]
+        return self.codec.decode(encoded, uniforms, np.concatenate(numbers))
+
+    def encoded(self, seed: int, start: int, stop: int) -> Encoded:
+        """Rows [start, stop) of the stream as they are before they are decoded."""
+        return self._drawn([Range(self.plan, seed, start, stop)])[0]
+
+    def _drawn(self, ranges: Sequence[Range]) -> tuple[Encoded, np.ndarray]:
+        """The encoded rows, and the uniform numbers (B, 2) that decoding them takes."""
         fields = len(self.codec.layout.fields)
         codes, scalars = [np.zeros((0, fields), np.int16)], [np.zeros((0, fields), np.float32)]
         uniforms = [np.zeros((0, DECODE_COLUMNS))]
@@ -95,9 +105,7 @@ class Sampler:
             codes.append(drawn.codes)
             scalars.append(drawn.scalars)
             uniforms += [each[:, :DECODE_COLUMNS].copy() for _, each in group]
-        encoded = Encoded(np.concatenate(codes), np.concatenate(scalars))
-        numbers = [np.zeros(0, np.int64), *(np.arange(r.start, r.stop) for r in ranges)]
-        return self.codec.decode(encoded, np.concatenate(uniforms), np.concatenate(numbers))
+        return Encoded(np.concatenate(codes), np.concatenate(scalars)), np.concatenate(uniforms)
 
 
 def _grouped(ranges: Iterable[Range]) -> Iterator[list[tuple[Plan, np.ndarray]]]:

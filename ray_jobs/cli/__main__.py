@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gtcoder.codec.config import MIN_CATEGORY_ROWS
+from gtcoder.codec.drift import THRESHOLD
 from gtcoder.errors import ConfigError
 from gtcoder.progress import Reporter
 from ray_jobs.cli import benchmark as cli_benchmark
@@ -147,6 +148,42 @@ def inspect(
         overwrite=overwrite,
     )
     run_inspection(request, Reporter(quiet=quiet))
+
+
+@app.command()
+def drift(
+    table: Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")],
+    bundle: Annotated[str, typer.Option(help="Path or URI of the bundle to compare with.")],
+    threshold: Annotated[
+        float, typer.Option(help="Share of rows, beyond chance, from which on it has drifted.")
+    ] = THRESHOLD,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="A column not to compare; repeatable.")
+    ] = None,
+    csv: Csv = None,
+    on_bad_file: Annotated[
+        str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
+    ] = "fail",
+    address: Address = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare a table with what a bundle has learned; exit code 3 if it has drifted."""
+    from gtcoder.table.delimited.csv_format import CsvFormat
+    from ray_jobs.drift import DriftRequest, run_drift
+
+    request = DriftRequest(
+        table=table,
+        bundle=bundle,
+        threshold=threshold,
+        json=as_json,
+        exclude=tuple(exclude or ()),
+        csv=CsvFormat.of(csv),
+        on_bad_file=on_bad_file,
+        address=address,
+    )
+    if run_drift(request, Reporter(quiet=quiet)):
+        raise typer.Exit(3)
 
 
 @app.command()

@@ -1,0 +1,129 @@
+"""What a bundle has learned, as the start of learning more rows.
+
+The codec's codes stay, so that the weights keep their meaning; its shares become those of the
+earlier and the new rows together. What the codec has no code for is told.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from gtcoder.bundle import Bundle
+from gtcoder.codec.codec import Codec
+from gtcoder.codec.drift import drift_of, mixed
+from gtcoder.config import Config
+from gtcoder.errors import SchemaError
+from gtcoder.schema.schema import Schema
+from gtcoder.sketch.table import TableSketch
+from gtcoder.table.types import family_of, is_text, value_type
+
+MOST_REPLAYED = 1_000_000
+"""Rows that are drawn from the bundle and learned beside the new ones, so that what it knew is not
+forgotten: as many as it knew, up to this, or to four times the new ones."""
+LARGE_MISFIT = 0.1
+"""Of a column's new rows without a code of their own, from which on learning anew is better."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A bundle that learning goes on from."""
+
+    bundle: Bundle
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has learned, in all its trainings."""
+        return int(self.bundle.info["rows"])
+
+    def codec(self, sketch: TableSketch) -> Codec:
+        """The codec with the shares of its own and the new rows together."""
+        return mixed(self.bundle.codec, sketch, self.rows)
+
+    def misfits(self, sketch: TableSketch) -> list[str]:
+        """A line for each column with new rows that have no code of their own, and what to do."""
+        lines, large = [], False
+        for column in drift_of(self.bundle.codec, sketch, self.rows):
+            for each in column.misfits:
+                share = each.rows / sketch.rows
+                large = large or share > LARGE_MISFIT
+                lines.append(
+                    f"column {column.name!r}: {each.rows:,.0f} rows ({share:.1%}) {each.what}: "
+                    f"learned as {each.becomes}"
+                )
+        if large:
+            lines.append(
+                f"more than {LARGE_MISFIT:.0%} of the rows of a column do not fit the bundle's "
+                "codec; better learn all rows anew"
+            )
+        return lines
+
+    def replayed(self, new_rows: int) -> int:
+        """How many rows are drawn from the bundle and learned beside so many new ones."""
+        return min(self.rows, max(MOST_REPLAYED, 4 * new_rows))
+
+    def config(self, codec: Codec, rows: int, epochs: int | None) -> Config:
+        """How to go on: the model's own shape, and for the rest the rules for so many rows."""
+        earlier = self.bundle.config
+        ruled = Config.for_table(codec.layout, rows, preset=earlier.preset, epochs=epochs)
+        by_rows = {name: getattr(ruled.model, name) for name in _BY_ROWS}
+        return dataclasses.replace(ruled, model=dataclasses.replace(earlier.model, **by_rows))
+
+    def info(self, new_rows: int) -> dict[str, Any]:
+        """What the new bundle says of where it comes from."""
+        return {
+            "rows": self.rows + new_rows,
+            "new_rows": new_rows,
+            "replayed_rows": self.replayed(new_rows),
+            "from": self.bundle.checksum,
+        }
+
+
+_BY_ROWS = ("components", "dropout", "jitter", "temperature")
+"""What of a model follows from the number of rows and changes no tensor of the network."""
+
+
+def fitting(schema: Schema, found: pa.Schema) -> tuple[list[str], dict[str, str]]:
+    """The columns of a table that a bundle does not know, and what is wrong with those it does.
+
+    Args:
+        schema: the bundle's.
+        found: the table's.
+    """
+    wrong = {}
+    for column in schema.columns:
+        there = column.name in found.names
+        if not there or not _converts(found.field(column.name).type, column.type):
+            what = found.field(column.name).type if there else "no such column"
+            wrong[column.name] = f"column {column.name!r}: expected {column.type}, found {what}"
+    return [name for name in found.names if name not in schema.names], wrong
+
+
+def check_columns(schema: Schema, found: pa.Schema, exclude: Iterable[str] = ()) -> list[str]:
+    """See that a table has the columns of a bundle; a line for each that it has beside them.
+
+    Raises:
+        SchemaError: one is missing, or has another type.
+    """
+    added, wrong = fitting(schema, found)
+    for line in wrong.values():
+        raise SchemaError(f"{line}; give the table the bundle's columns, or learn it anew")
+    said = set(exclude)
+    return [
+        f"column {name!r} is not in the bundle: left out; learn the table anew to have it"
+        for name in added
+        if name not in said
+    ]
+
+
+def _converts(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether a column's values are of the kind that a codec has learned."""
+    found, wanted = value_type(found), value_type(wanted)
+    if found.equals(wanted) or pt.is_null(found) or (is_text(found) and is_text(wanted)):
+        return True
+    if pt.is_temporal(found) or pt.is_temporal(wanted):
+        return bool(found.id == wanted.id and getattr(found, "tz", 0) == getattr(wanted, "tz", 0))
+    return family_of(found) is family_of(wanted)
