@@ -43,9 +43,32 @@ class Learned:
         """The codec with the shares of its own and the new rows together."""
         return mixed(self.bundle.codec, sketch, self.rows)
 
-    def misfits(self, sketch: TableSketch) -> list[str]:
-        """A line for each column with new rows that have no code of their own, and what to do."""
-        lines, large = [], False
+    def check(self, found: pa.Schema) -> None:
+        """See that a table has the bundle's columns.
+
+        Raises:
+            SchemaError: one is missing, or has another type.
+        """
+        for line in wrong_columns(self.bundle.schema, found).values():
+            raise SchemaError(f"{line}; give the table the bundle's columns, or learn it anew")
+
+    def misfits(
+        self, sketch: TableSketch, columns: Iterable[str], exclude: Iterable[str] = ()
+    ) -> list[str]:
+        """A line for all in a table that the bundle has no place for, and what becomes of it.
+
+        Args:
+            sketch: of the bundle's columns.
+            columns: all that the table has.
+            exclude: those that are known to be left out.
+        """
+        expected = {*self.bundle.schema.names, *exclude}
+        lines = [
+            f"column {name!r} is not in the bundle: left out; learn the table anew to have it"
+            for name in columns
+            if name not in expected
+        ]
+        large = False
         for column in drift_of(self.bundle.codec, sketch, self.rows):
             for each in column.misfits:
                 share = each.rows / sketch.rows
@@ -86,8 +109,8 @@ _BY_ROWS = ("components", "dropout", "jitter", "temperature")
 """What of a model follows from the number of rows and changes no tensor of the network."""
 
 
-def fitting(schema: Schema, found: pa.Schema) -> tuple[list[str], dict[str, str]]:
-    """The columns of a table that a bundle does not know, and what is wrong with those it does.
+def wrong_columns(schema: Schema, found: pa.Schema) -> dict[str, str]:
+    """What is wrong with a table's columns, by name: missing, or with another type.
 
     Args:
         schema: the bundle's.
@@ -99,24 +122,7 @@ def fitting(schema: Schema, found: pa.Schema) -> tuple[list[str], dict[str, str]
         if not there or not _converts(found.field(column.name).type, column.type):
             what = found.field(column.name).type if there else "no such column"
             wrong[column.name] = f"column {column.name!r}: expected {column.type}, found {what}"
-    return [name for name in found.names if name not in schema.names], wrong
-
-
-def check_columns(schema: Schema, found: pa.Schema, exclude: Iterable[str] = ()) -> list[str]:
-    """See that a table has the columns of a bundle; a line for each that it has beside them.
-
-    Raises:
-        SchemaError: one is missing, or has another type.
-    """
-    added, wrong = fitting(schema, found)
-    for line in wrong.values():
-        raise SchemaError(f"{line}; give the table the bundle's columns, or learn it anew")
-    said = set(exclude)
-    return [
-        f"column {name!r} is not in the bundle: left out; learn the table anew to have it"
-        for name in added
-        if name not in said
-    ]
+    return wrong
 
 
 def _converts(found: pa.DataType, wanted: pa.DataType) -> bool:

@@ -20,7 +20,7 @@ from gtcoder.codec.layout import Encoded, concat
 from gtcoder.config import Config, Preset, coding_for, validation_share
 from gtcoder.errors import ConfigError, GTCoderError
 from gtcoder.explain import Explanation, explain, explain_training
-from gtcoder.learned import Learned, check_columns
+from gtcoder.learned import Learned
 from gtcoder.likelihood import Familiarity
 from gtcoder.progress import Reporter
 from gtcoder.sampling.sample import Range, Sampler
@@ -166,16 +166,15 @@ class Synthesizer:
         if self._bundle is None:
             return self.fit(table)
         started, learned, arrow = time.monotonic(), Learned(self._bundle), to_arrow(table)
-        schema, seed = learned.bundle.schema, self._parameters["seed"]
-        left_out = [str(name) for name in self._parameters["exclude"]]
-        told = check_columns(schema, arrow.schema, left_out)
-        arrow = arrow.select(schema.names)
+        learned.check(arrow.schema)
+        columns, arrow = arrow.column_names, arrow.select(learned.bundle.schema.names)
         sketch = TableSketch.of(arrow)
-        for line in [*told, *learned.misfits(sketch)]:
+        left_out = [str(name) for name in self._parameters["exclude"]]
+        for line in learned.misfits(sketch, columns, left_out):
             self._reporter.warn(line)
         codec = learned.codec(sketch)
         known = Sampler(learned.bundle.model(), learned.bundle.codec)
-        replay = known.encoded(seed, 0, learned.replayed(len(arrow)))
+        replay = known.encoded(self._parameters["seed"], 0, learned.replayed(len(arrow)))
         rows = self._rows(concat([codec.encode(arrow), replay]))
         config = learned.config(codec, rows.rows, self._parameters["epochs"])
         info, start = learned.info(len(arrow)), learned.bundle.model_state

@@ -5,13 +5,9 @@ rows are scored by its model too, which sees what columns say of one another.
 """
 
 import json
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import rich.box
 import rich.table
 from rich.console import Console
@@ -20,21 +16,16 @@ from rich.markup import escape
 from gtcoder.bundle import Bundle
 from gtcoder.codec.drift import THRESHOLD, ColumnDrift, drift_of
 from gtcoder.errors import ConfigError, TableError
-from gtcoder.learned import fitting
+from gtcoder.learned import wrong_columns
 from gtcoder.likelihood import ROWS, Familiarity, RowDrift, negative_elbo
 from gtcoder.progress import Reporter
-from gtcoder.seeds import Purpose, generator
-from gtcoder.table.delimited.csv_format import CsvFormat
-from gtcoder.table.locate import locate
-from gtcoder.table.table import Table
-from ray_jobs.sketch import sketched
-
-_PIECES = 16
-"""So many pieces of the table give the rows that are scored."""
+from ray_jobs.sources.find import reading
+from ray_jobs.sources.options import ReadOptions
+from ray_jobs.sources.source import Source, tell_skipped
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DriftRequest:
+@dataclass(frozen=True, kw_only=True)
+class DriftRequest(ReadOptions):
     """What the user asked for."""
 
     table: str
@@ -42,19 +33,12 @@ class DriftRequest:
     threshold: float = THRESHOLD
     json: bool = False
     """Whether to print one JSON object instead of a table."""
-    exclude: Sequence[str] = ()
-    """Columns not to compare."""
-    csv: CsvFormat | None = None
-    """How CSV files are written, where that is not to be guessed."""
-    on_bad_file: str = "fail"
-    """`fail`, or `skip`: leave out files that are damaged or unlike most."""
     address: str | None = None
 
     def __post_init__(self) -> None:
+        ReadOptions.__post_init__(self)
         if not 0 < self.threshold < 1:
             raise ConfigError(f"--threshold must be between 0 and 1, not {self.threshold}")
-        if self.on_bad_file not in ("fail", "skip"):
-            raise ConfigError(f"--on-bad-file {self.on_bad_file}: expected fail or skip")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,15 +107,8 @@ def run_drift(request: DriftRequest, reporter: Reporter) -> bool:
         GTCoderError: what the user can mend, in one line.
     """
     bundle = Bundle.load(request.bundle)
-    table = locate(
-        request.table,
-        skip_bad_files=request.on_bad_file == "skip",
-        csv=request.csv,
-        exclude=request.exclude,
-    )
-    if not table.rows:
-        raise TableError(f"{table.uri} has no rows to compare")
-    report = compare(bundle, table, request, reporter)
+    with reading(request.table, request, request.address, reporter) as source:
+        report = compare(bundle, source, request, reporter)
     if request.json:
         reporter.result(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
@@ -139,60 +116,45 @@ def run_drift(request: DriftRequest, reporter: Reporter) -> bool:
     return report.drifted
 
 
-def compare(bundle: Bundle, table: Table, request: DriftRequest, reporter: Reporter) -> DriftReport:
-    """The drift of a table: of each column by its sketch, of whole rows by some of them."""
-    left_out = set(request.exclude)
-    added, wrong = fitting(bundle.schema, table.schema)
-    wrong = {name: said for name, said in wrong.items() if name not in left_out}
-    names = [name for name in bundle.schema.names if name not in left_out and name not in wrong]
-    sketch, table = sketched(
-        table,
-        names,
-        request.address,
-        reporter,
-        skip_bad_files=request.on_bad_file == "skip",
-    )
-    for why in table.skipped.values():
-        reporter.warn(f"skipped: {why}")
-    known_rows = int(bundle.info["rows"])
-    columns = drift_of(bundle.codec, sketch, known_rows)
+def compare(
+    bundle: Bundle, source: Source, request: DriftRequest, reporter: Reporter
+) -> DriftReport:
+    """The drift of a table: of each column by its sketch, of whole rows by some of them.
+
+    Raises:
+        GTCoderError: the table cannot be read, or no column of it is to be compared.
+    """
+    left_out, known = set(request.exclude), bundle.schema.names
+    wrong = wrong_columns(bundle.schema, source.schema)
+    names = [name for name in known if name not in left_out and name not in wrong]
+    if not names:
+        raise TableError(f"{source.uri} has no column of the bundle that is to be compared")
+    with reporter.stage("sketch") as stage:
+        sketch, source = source.sketch(names, stage, skip_bad_files=request.skip_bad_files)
+    tell_skipped(source, reporter)
     whole_rows = None
-    if len(names) == len(bundle.schema.names):
+    if names == known:
         with reporter.stage("score"):
-            whole_rows = _whole_rows(bundle, table)
+            whole_rows = _whole_rows(bundle, source, sketch.rows)
+    columns = drift_of(bundle.codec, sketch, int(bundle.info["rows"]))
     return DriftReport(
         rows=sketch.rows,
-        known_rows=known_rows,
+        known_rows=int(bundle.info["rows"]),
         threshold=request.threshold,
         columns=tuple(sorted(columns, key=lambda each: (-each.drift, -each.distance))),
-        wrong=tuple(wrong.values()),
-        added=tuple(name for name in added if name not in left_out),
+        wrong=tuple(line for name, line in wrong.items() if name not in left_out),
+        added=tuple(n for n in source.schema.names if n not in known and n not in left_out),
         whole_rows=whole_rows,
     )
 
 
-def _whole_rows(bundle: Bundle, table: Table) -> RowDrift | None:
+def _whole_rows(bundle: Bundle, source: Source, rows: int) -> RowDrift | None:
     """How well the model knows some of the rows, against those held out of its training."""
     known = Familiarity.from_dict(bundle.info.get("familiarity", {}))
     if not known.rows:
         return None
-    encoded = bundle.codec.encode(_some_rows(table, bundle.schema.names))
-    return known.drift(negative_elbo(bundle.model(), encoded))
-
-
-def _some_rows(table: Table, names: Sequence[str]) -> pa.Table:
-    """About `ROWS` rows of pieces from all over the table; all of them where they are fewer."""
-    rng, pieces = generator(0, Purpose.SAMPLE), table.pieces()
-    if len(pieces) > _PIECES:
-        pieces = [pieces[at] for at in sorted(rng.choice(len(pieces), _PIECES, replace=False))]
-    share = min(1.0, ROWS / sum(piece.rows for piece in pieces))
-    parts = []
-    for piece in pieces:
-        for batch in table.batches(names, piece=piece):
-            count = math.ceil(share * len(batch))
-            chosen = np.sort(rng.choice(len(batch), count, replace=False))
-            parts.append(batch.take(pa.array(chosen)))
-    return pa.concat_tables(parts).unify_dictionaries()
+    some = source.some(bundle.schema.names, min(1.0, ROWS / rows))
+    return known.drift(negative_elbo(bundle.model(), bundle.codec.encode(some)))
 
 
 def show(report: DriftReport, console: Console) -> None:

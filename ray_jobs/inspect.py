@@ -5,7 +5,6 @@ started: pieces of the table are sketched on threads of this process.
 """
 
 import json
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import rich.box
@@ -18,9 +17,7 @@ from gtcoder.progress import Reporter
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import exists, write_bytes
-from ray_jobs.cluster.connection import connected
-from ray_jobs.cluster.waiting import wait_for
-from ray_jobs.sources.find import find, needs_cluster
+from ray_jobs.sources.find import reading
 from ray_jobs.sources.options import ReadOptions
 from ray_jobs.sources.source import Source, tell_skipped
 
@@ -44,12 +41,7 @@ def run_inspection(request: InspectRequest, reporter: Reporter) -> None:
     """
     if request.out is not None and not request.overwrite and exists(request.out):
         raise OutputError(f"{request.out} exists; choose another --out, or add --overwrite")
-    with ExitStack() as stack:
-        cluster = None
-        if needs_cluster(request.table, request.address):
-            cluster = stack.enter_context(connected(request.address))
-            cluster = wait_for(cluster, {"CPU": 1}, reporter, wait_s=request.wait_s)
-        source = find(request.table, request, cluster)
+    with reading(request.table, request, request.address, reporter) as source:
         request.check(source)
         with reporter.stage("sketch") as stage:
             sketch, source = source.sketch(

@@ -43,6 +43,10 @@ app = typer.Typer(
 def train(
     table: Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")],
     out: Annotated[str, typer.Option(help="Where the bundle goes: a new folder or s3:// URI.")],
+    base: Annotated[
+        str | None,
+        typer.Option("--from", help="A bundle to go on from: learn these rows beside its own."),
+    ] = None,
     preset: Annotated[str, typer.Option(help="Rules for model and training: default, paper.")] = (
         "default"
     ),
@@ -90,6 +94,7 @@ def train(
     request = TrainRequest(
         table=table,
         out=out,
+        base=base,
         preset=preset,
         schema=_read_schema(schema),
         exclude=tuple(exclude or ()),

@@ -74,6 +74,17 @@ class DatasetSource:
             raise TableError(f"{self.uri}: the table has no rows")
         return sketch, self
 
+    def some(self, columns: Sequence[str], share: float) -> pa.Table:
+        """About a share of the rows, drawn at random, in memory."""
+        import ray.data
+
+        wanted = pa.schema([self.schema.field(name) for name in columns])
+        with ray.data.DataContext.current(data_context()):
+            drawn = self.dataset.select_columns(list(columns)).random_sample(share, seed=0)
+            blocks = drawn.iter_batches(batch_size=None, batch_format="pyarrow")
+            parts = [conformed(block, {}, wanted, f"a block of {self.uri}") for block in blocks]
+        return pa.concat_tables([wanted.empty_table(), *parts]).unify_dictionaries()
+
     def encode(self, job: Encoding, stage: Stage) -> Written:
         """Encode all blocks; a part is called after its content, for blocks have no names."""
         columns = job.codec().schema.names

@@ -1,7 +1,12 @@
 """The source that a user names: files by path, glob or URI, or a Delta or Iceberg table."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from gtcoder.progress import Reporter
 from ray_jobs.cluster.cluster import Cluster
-from ray_jobs.cluster.connection import is_named
+from ray_jobs.cluster.connection import connected, is_named
+from ray_jobs.cluster.waiting import wait_for
 from ray_jobs.sources.located import located
 from ray_jobs.sources.named import named_table
 from ray_jobs.sources.options import ReadOptions
@@ -27,3 +32,20 @@ def find(table: str, options: ReadOptions, cluster: Cluster | None) -> Source:
     if there is not None:
         return there.source()
     return located(table, options, cluster)
+
+
+@contextmanager
+def reading(
+    table: str, options: ReadOptions, address: str | None, reporter: Reporter
+) -> Iterator[Source]:
+    """A table that is only looked at: no Ray is started where threads of this process do.
+
+    Raises:
+        TableError: nothing is there, or it cannot be read.
+    """
+    with ExitStack() as stack:
+        cluster = None
+        if needs_cluster(table, address):
+            cluster = stack.enter_context(connected(address))
+            cluster = wait_for(cluster, {"CPU": 1}, reporter, wait_s=options.wait_s)
+        yield find(table, options, cluster)

@@ -5,15 +5,18 @@ interrupted goes on where it stopped.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 
 from gtcoder.errors import TableError, UnreachableError
 from gtcoder.progress import Stage, counted
+from gtcoder.seeds import Purpose, generator
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import join, read_bytes, write_bytes
 from gtcoder.table.locate import each_by_threads, locate
@@ -25,6 +28,8 @@ from ray_jobs.sources.encoding import Encoding
 from ray_jobs.sources.options import ReadOptions
 from ray_jobs.sources.threads import folded_here
 
+_PIECES = 16
+"""So many pieces give a sample of the rows."""
 _Share = tuple[Table, Piece]
 _Sketched = tuple[TableSketch | None, dict[str, str]]
 
@@ -101,6 +106,20 @@ class LocatedTable:
             return self.less(bad).sketch(columns, stage, skip_bad_files=skip_bad_files)
         assert sketch is not None, "a table has rows"
         return sketch, self
+
+    def some(self, columns: Sequence[str], share: float) -> pa.Table:
+        """About a share of the rows, of some pieces from all over the table, in memory."""
+        rng, pieces = generator(0, Purpose.SAMPLE), self.table.pieces()
+        total = sum(piece.rows for piece in pieces)
+        if len(pieces) > _PIECES:
+            pieces = [pieces[at] for at in sorted(rng.choice(len(pieces), _PIECES, replace=False))]
+        share = min(1.0, share * total / sum(piece.rows for piece in pieces))
+        parts = []
+        for piece in pieces:
+            for batch in self.table.batches(columns, piece=piece):
+                count = math.ceil(share * len(batch))
+                parts.append(batch.take(np.sort(rng.choice(len(batch), count, replace=False))))
+        return pa.concat_tables(parts).unify_dictionaries()
 
     def encode(self, job: Encoding, stage: Stage) -> Written:
         """Encode all pieces but those that are there already."""

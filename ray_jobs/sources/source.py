@@ -66,6 +66,9 @@ class Source(Protocol):
         Memory on the driver does not grow with the rows.
         """
 
+    def some(self, columns: Sequence[str], share: float) -> pa.Table:
+        """About a share of the rows, drawn at random, in memory."""
+
     def encode(self, job: Encoding, stage: Stage) -> Written:
         """Encode all rows into parts."""
 

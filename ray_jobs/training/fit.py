@@ -29,11 +29,14 @@ def fit(
     config: Config,
     workers: Workers,
     *,
+    start: str | None = None,
     seed: int,
     max_time_s: float | None,
     stage: Stage,
 ) -> Outcome:
     """Train on the encoded rows, from the last checkpoint in the run's folder if there is one.
+
+    A run that has none yet starts with the weights of the bundle at `start`, if that is given.
 
     Raises:
         GTCoderError: workers failed again and again.
@@ -51,6 +54,7 @@ def fit(
         run=run,
         encoded=encoded,
         config=config.to_dict(),
+        start=start,
         seed=seed,
         max_time_s=max_time_s,
         board=board,

@@ -1,6 +1,7 @@
 """From a source to a bundle: sketch, schema, codec, encode once, train on any number of workers."""
 
 import dataclasses
+from functools import cached_property
 from typing import Any
 
 from gtcoder.bundle import Bundle
@@ -8,7 +9,9 @@ from gtcoder.codec.codec import Codec
 from gtcoder.codec.config import MIN_CATEGORY_ROWS
 from gtcoder.config import Config, Preset, coding_for, validation_share
 from gtcoder.errors import ConfigError
+from gtcoder.learned import Learned
 from gtcoder.progress import Reporter
+from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import join
 from gtcoder.training.rows.parts import read_manifest, write_manifest
 from ray_jobs.cluster.cluster import Cluster
@@ -17,7 +20,7 @@ from ray_jobs.sources.encoding import Encoding, load_codec, save_codec
 from ray_jobs.sources.options import ReadOptions
 from ray_jobs.sources.source import Source, tell_skipped
 from ray_jobs.training.fit import fit
-from ray_jobs.training.run_folder import CONFIG, READ, begin, load_json, save_json
+from ray_jobs.training.run_folder import CONFIG, READ, START, begin, load_json, save_json
 from ray_jobs.training.worker import Outcome
 
 _ENCODED = "encoded"
@@ -27,6 +30,8 @@ _ENCODED = "encoded"
 class TrainOptions(ReadOptions):
     """How to read and to train, whatever the rows come from."""
 
+    base: str | None = None
+    """The bundle that the training goes on from."""
     preset: str = "default"
     epochs: int | None = None
     max_time_s: float | None = None
@@ -50,10 +55,40 @@ class TrainOptions(ReadOptions):
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
         if self.seed < 0:
             raise ConfigError(f"--seed must not be negative, but is {self.seed}")
+        for name, usual in (("preset", "default"), ("schema", {})):
+            if self.base is not None and getattr(self, name) != usual:
+                raise ConfigError(f"--{name} does not go with --from: it is the bundle's")
+
+    @cached_property
+    def learned(self) -> Learned | None:
+        """What the bundle that is gone on from knows.
+
+        Raises:
+            BundleError: there is none, or it is damaged or of another format.
+        """
+        return None if self.base is None else Learned(Bundle.load(self.base))
+
+    def columns(self, source: Source) -> list[str]:
+        """The names of the columns that are read: those of the bundle that is gone on from."""
+        if self.learned is None:
+            return ReadOptions.columns(self, source)
+        return self.learned.bundle.schema.names
+
+    def check(self, source: Source) -> None:
+        """See, before a row is read, that the columns and what is said of them can be used.
+
+        Raises:
+            SchemaError: they cannot, or are not those of the bundle that is gone on from.
+        """
+        if self.learned is None:
+            ReadOptions.check(self, source)
+        else:
+            self.learned.check(source.schema)
 
     def identity(self, source: Source) -> dict[str, Any]:
         """All that decides the outcome: what a resumed run must have in common."""
         return {
+            "from": self.learned and self.learned.bundle.checksum,
             "table": source.uri,
             "table_fingerprint": source.fingerprint,
             "preset": self.preset,
@@ -106,6 +141,7 @@ def learn(
             join(run, _ENCODED),
             config,
             workers,
+            start=None if options.learned is None else join(run, START),
             seed=options.seed,
             max_time_s=options.max_time_s,
             stage=stage,
@@ -117,7 +153,10 @@ def learn(
         "trained_rows": outcome.trained_rows,
         "train_s": round(outcome.train_s, 2),
         "seconds": {name: round(seconds, 1) for name, seconds in reporter.seconds.items()},
+        "familiarity": outcome.familiarity.to_dict(),
     }
+    if options.learned is not None:
+        info |= options.learned.info(rows)
     return dataclasses.replace(outcome.bundle, info=info), outcome
 
 
@@ -136,14 +175,26 @@ def _read(
         sketch, source = source.sketch(
             options.columns(source), stage, skip_bad_files=options.skip_bad_files
         )
-        schema = options.inferred(source, sketch)
-        coding = coding_for(sketch.rows, Preset(options.preset), options.min_category_rows)
-        codec = Codec.fit(schema, sketch, coding)
+    codec = _codec(source, sketch, options, reporter)
+    if options.learned is not None:
+        options.learned.bundle.save(join(run, START), overwrite=True)
     save_json(run, READ, {"skipped": dict(source.skipped), "rows": sketch.rows})
     save_codec(run, codec)
     begin(run, identity)
     tell_skipped(source, reporter)
     return source, codec, sketch.rows
+
+
+def _codec(source: Source, sketch: TableSketch, options: TrainOptions, reporter: Reporter) -> Codec:
+    """The codec of a table, or that of the bundle that is gone on from and how the rows fit it."""
+    learned = options.learned
+    if learned is not None:
+        for line in learned.misfits(sketch, source.schema.names, options.exclude):
+            reporter.warn(line)
+        return learned.codec(sketch)
+    schema = options.inferred(source, sketch)
+    coding = coding_for(sketch.rows, Preset(options.preset), options.min_category_rows)
+    return Codec.fit(schema, sketch, coding)
 
 
 def _encoded(
@@ -170,11 +221,11 @@ def _encoded(
     plain = load_json(run, CONFIG)
     if plain is not None:
         return Config.from_dict(plain)
-    config = Config.for_table(
-        codec.layout,
-        sum(int(line["train"]) for line in read_manifest(folder) or ()),
-        preset=Preset(options.preset),
-        epochs=options.epochs,
-    )
+    train = sum(int(line["train"]) for line in read_manifest(folder) or ())
+    if options.learned is not None:
+        config = options.learned.config(codec, train, options.epochs)
+    else:
+        preset = Preset(options.preset)
+        config = Config.for_table(codec.layout, train, preset=preset, epochs=options.epochs)
     save_json(run, CONFIG, config.to_dict())
     return config

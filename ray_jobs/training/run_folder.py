@@ -16,6 +16,8 @@ _REQUEST = "run.json"
 CONFIG = "config.json"
 READ = "read.json"
 """How many rows the first pass found, and which files it left out."""
+START = "start"
+"""The bundle that a training goes on from: it may be gone, or another, when the run is resumed."""
 
 
 def run_folder(out: str, storage: str | None) -> str:
@@ -41,7 +43,7 @@ def prepare(folder: str, request: Mapping[str, Any], *, resume: bool, overwrite:
                 f"{folder} holds a training that did not end; add --resume to go on with it, or "
                 "--overwrite to begin anew"
             )
-        if earlier is None and set(list_files(folder)) - {SCHEMA, CODEC, READ}:
+        if earlier is None and _things(folder) - {SCHEMA, CODEC, READ, START}:
             raise OutputError(f"{folder} exists and is not a training; choose another --storage")
         remove(folder)
     except OSError as error:
@@ -67,6 +69,11 @@ def load_json(folder: str, name: str) -> Any:
         return None
 
 
+def _things(folder: str) -> set[str]:
+    """The names of the files and folders in a folder."""
+    return {name.partition("/")[0] for name in list_files(folder)}
+
+
 def _same(folder: str, earlier: Mapping[str, Any], request: Mapping[str, Any]) -> None:
     for key, value in json.loads(json.dumps(request)).items():
         if earlier.get(key) != value:
@@ -77,4 +84,8 @@ def _same(folder: str, earlier: Mapping[str, Any], request: Mapping[str, Any]) -
             )
 
 
-_WORDS = {"table_fingerprint": "content of the table", "validation_fraction": "share held out"}
+_WORDS = {
+    "table_fingerprint": "content of the table",
+    "validation_fraction": "share held out",
+    "from": "bundle to go on --from",
+}

@@ -10,6 +10,7 @@ from typing import Any
 from gtcoder.bundle import Bundle
 from gtcoder.config import Config
 from gtcoder.explain import explain_training
+from gtcoder.likelihood import Familiarity
 from gtcoder.progress import peak_bytes
 from gtcoder.training.loop import train
 from gtcoder.training.options import Progress, RunOptions
@@ -29,6 +30,8 @@ class Task:
     encoded: str
     """The folder of the encoded rows."""
     config: Mapping[str, Any]
+    start: str | None
+    """The bundle whose weights are the first, if there is one."""
     seed: int
     max_time_s: float | None
     board: Any
@@ -40,6 +43,7 @@ class Outcome:
     """What the first worker brings back."""
 
     bundle: Bundle
+    familiarity: Familiarity
     trained_rows: int
     """Over all epochs and workers."""
     train_s: float
@@ -103,7 +107,11 @@ def train_worker(told: Mapping[str, Task]) -> Outcome | None:
         max_time_s=task.max_time_s,
         progress=_Throttled(task.board),
     )
-    trained = train(codec.layout, rows, config, options=options, checkpoints=RayCheckpoints())
+    start = None if task.start is None else Bundle.load(task.start).model_state
+    checkpoints = RayCheckpoints()
+    trained = train(
+        codec.layout, rows, config, options=options, checkpoints=checkpoints, start=start
+    )
     if ray.train.get_context().get_world_rank():
         return None
     return Outcome(
@@ -115,6 +123,7 @@ def train_worker(told: Mapping[str, Task]) -> Outcome | None:
             history=trained.history,
             info={},
         ),
+        familiarity=Familiarity.of(trained.model, rows),
         trained_rows=trained.rows,
         train_s=trained.elapsed_s,
         stopped=trained.stopped,
