@@ -17,13 +17,15 @@ from gtcoder.codec.codec import Codec
 from gtcoder.codec.drift import drift_of, mixed
 from gtcoder.config import Config
 from gtcoder.errors import SchemaError
+from gtcoder.sampling.sample import Sampler
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.types import family_of, is_text, value_type
+from gtcoder.training.em import ROWS_AT_THE_END
+from gtcoder.training.start import Start
 
-MOST_REPLAYED = 1_000_000
-"""Rows that are drawn from the bundle and learned beside the new ones, so that what it knew is not
-forgotten: as many as it knew, up to this, or to four times the new ones."""
+SLOWER = 0.5
+"""Of the learning rate by rule: the weights need not go far."""
 LARGE_MISFIT = 0.1
 """Of a column's new rows without a code of their own, from which on learning anew is better."""
 
@@ -84,23 +86,34 @@ class Learned:
             )
         return lines
 
-    def replayed(self, new_rows: int) -> int:
-        """How many rows are drawn from the bundle and learned beside so many new ones."""
-        return min(self.rows, max(MOST_REPLAYED, 4 * new_rows))
+    def start(self, new_rows: int, seed: int) -> Start:
+        """What a training on so many new rows goes on from."""
+        share = self.rows / max(self.rows + new_rows, 1)
+        sampler = Sampler(self.bundle.model(), self.bundle.codec)
+        drawn = sampler.encoded(seed, 0, min(self.rows, ROWS_AT_THE_END))
+        return Start(weights=self.bundle.model_state, share=share, rows=drawn)
 
-    def config(self, codec: Codec, rows: int, epochs: int | None) -> Config:
-        """How to go on: the model's own shape, and for the rest the rules for so many rows."""
-        earlier = self.bundle.config
-        ruled = Config.for_table(codec.layout, rows, preset=earlier.preset, epochs=epochs)
-        by_rows = {name: getattr(ruled.model, name) for name in _BY_ROWS}
-        return dataclasses.replace(ruled, model=dataclasses.replace(earlier.model, **by_rows))
+    def config(self, codec: Codec, new_rows: int, epochs: int | None) -> Config:
+        """How to go on: the model's own shape, its mixture by the rules for all rows together.
+
+        The training is that of the new rows, at a lower learning rate.
+        """
+        earlier, preset = self.bundle.config, self.bundle.config.preset
+        ruled = Config.for_table(codec.layout, new_rows, preset=preset, epochs=epochs)
+        whole = Config.for_table(codec.layout, self.rows + new_rows, preset=preset)
+        by_rows = {name: getattr(whole.model, name) for name in _BY_ROWS}
+        rate = SLOWER * ruled.training.learning_rate
+        return Config(
+            preset=preset,
+            model=dataclasses.replace(earlier.model, **by_rows),
+            training=dataclasses.replace(ruled.training, learning_rate=rate),
+        )
 
     def info(self, new_rows: int) -> dict[str, Any]:
         """What the new bundle says of where it comes from."""
         return {
             "rows": self.rows + new_rows,
             "new_rows": new_rows,
-            "replayed_rows": self.replayed(new_rows),
             "from": self.bundle.checksum,
         }
 

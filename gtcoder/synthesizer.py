@@ -11,12 +11,11 @@ from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
-from torch import Tensor
 
 from gtcoder.bundle import Bundle
 from gtcoder.codec.codec import Codec
 from gtcoder.codec.config import MIN_CATEGORY_ROWS, CodecConfig
-from gtcoder.codec.layout import Encoded, concat
+from gtcoder.codec.layout import Encoded
 from gtcoder.config import Config, Preset, coding_for, validation_share
 from gtcoder.errors import ConfigError, GTCoderError
 from gtcoder.explain import Explanation, explain, explain_training
@@ -31,6 +30,7 @@ from gtcoder.table.memory import to_arrow
 from gtcoder.training.loop import Trained, train
 from gtcoder.training.options import Progress, RunOptions, device_named
 from gtcoder.training.rows.encoded import EncodedRows
+from gtcoder.training.start import Start
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
 
@@ -153,9 +153,9 @@ class Synthesizer:
     def partial_fit(self, table: pd.DataFrame | pa.Table) -> Self:
         """Learn more rows of the same columns; the first ones where nothing is learned yet.
 
-        What is learned goes on from: its schema, its codes and its weights, and rows drawn from it
-        are learned beside the new ones, so that it is not forgotten. Values for which there is no
-        code are told, and learned as the nearest, the rest or the commonest.
+        What is learned goes on from: its schema, its codes and its weights, which count in the end
+        for as many rows as they have seen, so that these are not forgotten. Values for which there
+        is no code are told, and learned as the nearest, the rest or the commonest.
 
         Args:
             table: new rows; further columns are left out.
@@ -173,12 +173,10 @@ class Synthesizer:
         for line in learned.misfits(sketch, columns, left_out):
             self._reporter.warn(line)
         codec = learned.codec(sketch)
-        known = Sampler(learned.bundle.model(), learned.bundle.codec)
-        replay = known.encoded(self._parameters["seed"], 0, learned.replayed(len(arrow)))
-        rows = self._rows(concat([codec.encode(arrow), replay]))
+        rows = self._rows(codec.encode(arrow))
         config = learned.config(codec, rows.rows, self._parameters["epochs"])
-        info, start = learned.info(len(arrow)), learned.bundle.model_state
-        return self._learn(codec, rows, config, info, started, start)
+        start = learned.start(rows.rows, self._parameters["seed"])
+        return self._learn(codec, rows, config, learned.info(len(arrow)), started, start)
 
     @property
     def _reporter(self) -> Reporter:
@@ -199,9 +197,9 @@ class Synthesizer:
         config: Config,
         info: Mapping[str, Any],
         started: float,
-        start: Mapping[str, Tensor] | None = None,
+        start: Start | None = None,
     ) -> Self:
-        """Train, from the weights at the `start` if there are any, and keep what is learned."""
+        """Train, from a `start` if there is one, and keep what is learned."""
         seed = self._parameters["seed"]
         trained = self._train(codec, rows, config, time.monotonic() - started, start)
         self._sampler = None
@@ -238,7 +236,7 @@ class Synthesizer:
         rows: EncodedRows,
         config: Config,
         spent_s: float,
-        start: Mapping[str, Tensor] | None,
+        start: Start | None,
     ) -> Trained:
         """Run the loop in what is left of the time, and show how far it is."""
         allowed_s = self._parameters["max_time_s"]

@@ -120,10 +120,10 @@ def _chance(before: np.ndarray, now: np.ndarray, known_rows: int, rows: float) -
 
 
 def _changed(transform: Transform, found: Counted, now: np.ndarray) -> str:
-    """The largest of what changed, in a phrase."""
+    """The largest of what changed, in a phrase; what has no code counts double, for it is news."""
     rows, before = found.now.sum(), found.before
     said = [
-        ((each.rows - each.usual) / rows, f"{each.rows / rows:.1%} of rows {each.what}")
+        (2 * (each.rows - each.usual) / rows, f"{each.rows / rows:.1%} of rows {each.what}")
         for each in found.misfits
     ]
     gone = missing_codes(transform)

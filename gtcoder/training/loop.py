@@ -5,7 +5,7 @@ rank), so a run resumed from a checkpoint takes the very steps it would have tak
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,7 @@ from gtcoder.training.optimizer import clip, learning_rate, optimizer_of, warm_u
 from gtcoder.training.options import Progress, RunOptions
 from gtcoder.training.rows.batch import seeded, to_device
 from gtcoder.training.rows.encoded import EncodedRows
+from gtcoder.training.start import Start
 from gtcoder.training.validation import Validation
 
 CHECKPOINT_SECONDS = 10.0
@@ -62,7 +63,7 @@ def train(
     *,
     options: RunOptions | None = None,
     checkpoints: Checkpoints | None = None,
-    start: Mapping[str, Tensor] | None = None,
+    start: Start | None = None,
 ) -> Trained:
     """Train a model on this process's share of the rows.
 
@@ -72,8 +73,8 @@ def train(
         config: the model and its training.
         options: seed, device, time limit, progress.
         checkpoints: where to keep the state; a state found there is resumed.
-        start: weights of the same network to begin with, without its mixture; it is fitted at once,
-            since they have put the rows where Eq. 8's prior wants them.
+        start: what to go on from; the mixture is then fitted at once, since its weights have put
+            the rows where Eq. 8's prior wants them.
     """
     options, checkpoints = options or RunOptions(), checkpoints or NoCheckpoints()
     return Training(layout, rows, config, options, checkpoints, start).run()
@@ -89,7 +90,7 @@ class Training:
         config: Config,
         options: RunOptions,
         checkpoints: Checkpoints,
-        start: Mapping[str, Tensor] | None = None,
+        start: Start | None = None,
     ) -> None:
         began = time.monotonic()  # a wide table's network takes seconds to make
         self.rows, self.config, self.options = rows, config.training, options
@@ -97,8 +98,9 @@ class Training:
         self.device = options.device
         with seeded(options.seed, torch.device("cpu")):
             self.model = GTCoder(layout, config.model).to(self.device)
+        self.start = start
         if start is not None:
-            self.model.load_state_dict({**self.model.state_dict(), **start})
+            self.model.load_state_dict({**self.model.state_dict(), **start.weights})
         self.wrapped = _wrapped(self.model, self.device)
         self.optimizer = optimizer_of(self.model, self.config)
         self.validation = Validation(self.model, rows.validation, self.config, options.seed)
@@ -121,9 +123,13 @@ class Training:
                     break
         if self.validation.best:
             load_weights(self.model, self.validation.best)
-        self.mixture.finish(self.state)
+        rows = self.rows
+        if self.start is not None:
+            self.start.average(self.model)
+            rows, self.state.fitted = self.start.beside(rows, self.options.seed), False
+        self.mixture.finish(self.state, rows)
         most = self.clock.rows(SHARPEN_SHARE)
-        sharpen.sharpen(self.model, self.rows, seed=self.options.seed, most=most)
+        sharpen.sharpen(self.model, rows, seed=self.options.seed, most=most)
         self.clock.look()
         return Trained(
             model=self.model.eval(),

@@ -44,12 +44,12 @@ class MixtureFits:
         state.next_em = state.share + self.clock.gap(least, time.monotonic() - began)
         self.clock.soon()
 
-    def finish(self, state: State) -> None:
-        """The prior that rows are drawn from, as the last weights need it."""
+    def finish(self, state: State, rows: EncodedRows) -> None:
+        """The prior that rows are drawn from, as the last weights need it, fitted to `rows`."""
         if not self.model.config.latent_mixture:
             em.from_labels(self.model)
             return
-        if not state.fitted:  # too short a run to have got that far
-            em.start(self.model, self.rows, seed=self.seed, most=self.clock.rows(_SHARE))
+        if not state.fitted:  # too short a run to have got that far, or weights that were averaged
+            em.start(self.model, rows, seed=self.seed, most=self.clock.rows(_SHARE))
         most = self.clock.rows(_SHARE)
-        em.finish(self.model, self.rows, seed=self.seed, fits=state.fits, most=most)
+        em.finish(self.model, rows, seed=self.seed, fits=state.fits, most=most)

@@ -10,6 +10,7 @@ from typing import Any
 from gtcoder.bundle import Bundle
 from gtcoder.config import Config
 from gtcoder.explain import explain_training
+from gtcoder.learned import Learned
 from gtcoder.likelihood import Familiarity
 from gtcoder.progress import peak_bytes
 from gtcoder.training.loop import train
@@ -107,7 +108,9 @@ def train_worker(told: Mapping[str, Task]) -> Outcome | None:
         max_time_s=task.max_time_s,
         progress=_Throttled(task.board),
     )
-    start = None if task.start is None else Bundle.load(task.start).model_state
+    start = None
+    if task.start is not None:
+        start = Learned(Bundle.load(task.start)).start(rows.rows, task.seed)
     checkpoints = RayCheckpoints()
     trained = train(
         codec.layout, rows, config, options=options, checkpoints=checkpoints, start=start

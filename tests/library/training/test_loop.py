@@ -11,6 +11,7 @@ from gtcoder.training import loop as training
 from gtcoder.training.loop import Training, train
 from gtcoder.training.options import Progress, RunOptions
 from gtcoder.training.rows.encoded import EncodedRows
+from gtcoder.training.start import Start
 
 
 class KilledError(Exception):
@@ -208,6 +209,7 @@ import json
 
 from gtcoder.config import Config
 from gtcoder.training.rows.encoded import EncodedRows
+from gtcoder.training.start import Start
 from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.training.loop import train
 
@@ -240,12 +242,40 @@ def test_two_workers_end_with_one_model(two_workers, tmp_path, layout, encoded, 
     assert abs(float(first["validation"]) - alone.history[-1]["validation"]) < 0.25
 
 
-def test_it_goes_on_from_weights_that_it_is_given(layout, rows, small):
+@pytest.fixture
+def known(layout, rows, small):
+    """A model that has learned the rows, as the start of another run."""
+
+    def start(trained, share):
+        state = trained.model.state_dict()
+        weights = {k: v for k, v in state.items() if not k.startswith("mixture.")}
+        return Start(weights=weights, share=share, rows=rows.validation)
+
+    return start
+
+
+def test_it_goes_on_from_weights_that_it_is_given(layout, rows, small, known):
     before = train(layout, rows, small(epochs=10, learning_rate=1e-2))
-    state = before.model.state_dict()
-    start = {k: v for k, v in state.items() if not k.startswith("mixture.")}
     config = small(epochs=1, learning_rate=1e-3, warm_share=0.9)
-    afresh, on = train(layout, rows, config), train(layout, rows, config, start=start)
+    afresh = train(layout, rows, config)
+    on = train(layout, rows, config, start=known(before, 0.5))
     assert on.history[0]["kl_mixture"] > 0, "the mixture stands from the first step"
     assert on.history[-1]["validation"] < before.history[-1]["validation"] + 0.05
     assert on.history[-1]["validation"] < afresh.history[-1]["validation"] - 0.2
+
+
+@pytest.mark.usefixtures("eager")
+def test_what_it_goes_on_from_keeps_its_share_though_the_run_is_killed(layout, rows, small, known):
+    before, config = train(layout, rows, small(epochs=2)), small(epochs=2)
+    first = known(before, 0.0)
+    ends = {share: train(layout, rows, config, start=known(before, share)) for share in (0, 0.75)}
+    state = {share: trained.model.state_dict() for share, trained in ends.items()}
+    for name, old in first.weights.items():
+        if "heads" not in name and "bias" not in name:  # those are sharpened afterwards
+            expected = 0.75 * old + 0.25 * state[0][name]
+            torch.testing.assert_close(state[0.75][name], expected)
+    checkpoints = Memory(kill_after=2)
+    with pytest.raises(KilledError):
+        train(layout, rows, config, checkpoints=checkpoints, start=known(before, 0.75))
+    again = train(layout, rows, config, checkpoints=checkpoints, start=known(before, 0.75))
+    assert same_weights(again, ends[0.75])
