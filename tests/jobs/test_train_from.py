@@ -12,7 +12,7 @@ from ray_jobs.sources.located import located
 from ray_jobs.train import TrainRequest, run_training
 from ray_jobs.training.run_folder import begin
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture

@@ -415,3 +415,26 @@ def test_twin_names_are_one_line(names, kind):
             Synthesizer(epochs=1).fit(table)
     with pytest.raises(TableError, match="is there twice"):
         Synthesizer(epochs=1).fit(pd.DataFrame([[1, 2]] * 60, columns=[1, "1"]))
+
+
+def test_more_rows_are_learned_on(table, fitted, capsys):
+    first = fitted.bundle
+    again = pickle.loads(pickle.dumps(fitted))
+    new = table.assign(category=table["category"].astype(str).replace("a", "z"), more=1)
+    assert again.partial_fit(new) is again
+    told = capsys.readouterr().err
+    assert "column 'more' is not in the bundle: left out" in told
+    assert "in a category without a name: learned as the commonest" in told
+    info = again.bundle.info
+    assert (info["rows"], info["new_rows"], info["from"]) == (2 * ROWS, ROWS, first.checksum)
+    assert again.bundle.schema == first.schema
+    assert fitted.bundle is first
+    pd.testing.assert_series_equal(again.sample(20, seed=1).dtypes, fitted.sample(20).dtypes)
+    with pytest.raises(SchemaError, match="column 'age': expected int64, found no such column"):
+        again.partial_fit(table.drop(columns="age"))
+
+
+def test_the_first_rows_of_partial_fit_are_fitted(table):
+    some = table[["age", "sex"]]
+    one, other = (Synthesizer(epochs=1) for _ in range(2))
+    assert one.partial_fit(some).bundle.checksum == other.fit(some).bundle.checksum

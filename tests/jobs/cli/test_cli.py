@@ -7,8 +7,9 @@ from ray_jobs.cli.__main__ import main
 from ray_jobs.cli.options import duration_s
 
 TRAIN = (
-    "--out --preset --schema --exclude --csv --epochs --max-time --num-workers --use-gpu --seed "
-    "--validation-fraction --on-bad-file --address --wait --storage --resume --overwrite --quiet"
+    "--out --from --preset --schema --exclude --csv --epochs --max-time --num-workers --use-gpu "
+    "--seed --validation-fraction --on-bad-file --address --wait --storage --resume "
+    "--overwrite --quiet"
 )
 GENERATE = (
     "--rows --out --seed --rows-per-file --where --num-workers --use-gpu --address --wait "
@@ -17,7 +18,13 @@ GENERATE = (
 
 
 @pytest.mark.parametrize(
-    ("command", "options"), [("train", TRAIN), ("generate", GENERATE), ("explain", "--out")]
+    ("command", "options"),
+    [
+        ("train", TRAIN),
+        ("generate", GENERATE),
+        ("explain", "--out"),
+        ("drift", "--bundle --threshold --json --exclude --csv --on-bad-file --wait --quiet"),
+    ],
 )
 def test_help_names_every_option(run, command, options, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
