@@ -171,6 +171,7 @@ def drift(
         str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
     ] = "fail",
     address: Address = None,
+    wait: Wait = WAIT,
     quiet: Quiet = False,
 ) -> None:
     """Compare a table with what a bundle has learned; exit code 3 if it has drifted."""
@@ -186,6 +187,7 @@ def drift(
         csv=CsvFormat.of(csv),
         on_bad_file=on_bad_file,
         address=address,
+        wait_s=duration_s(wait, "--wait"),
     )
     if run_drift(request, Reporter(quiet=quiet)):
         raise typer.Exit(3)
