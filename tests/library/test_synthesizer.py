@@ -437,4 +437,5 @@ def test_more_rows_are_learned_on(table, fitted, capsys):
 def test_the_first_rows_of_partial_fit_are_fitted(table):
     some = table[["age", "sex"]]
     one, other = (Synthesizer(epochs=1) for _ in range(2))
-    assert one.partial_fit(some).bundle.checksum == other.fit(some).bundle.checksum
+    drawn = [each.sample(50, seed=1) for each in (one.partial_fit(some), other.fit(some))]
+    pd.testing.assert_frame_equal(*drawn)
