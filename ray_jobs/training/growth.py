@@ -6,7 +6,9 @@ that never find room. This module imports Ray, so it is imported once a cluster 
 
 from typing import Any
 
-from ray._private.state import available_resources_per_node
+import ray
+from ray._private.state import available_resources_per_node, state
+from ray.core.generated.gcs_pb2 import PlacementGroupTableData
 from ray.train import ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.execution.scaling_policy import ElasticScalingPolicy
@@ -22,30 +24,47 @@ class Growth(ElasticScalingPolicy):
 
     def __init__(self, scaling_config: ScalingConfig) -> None:
         super().__init__(scaling_config)
-        self._running = self._seen = 0
+        self._running, self._seen = False, 0
 
     def make_decision_for_non_running_worker_group(self) -> Any:
         """Begin with whatever there is room for."""
-        self._running = 0
+        self._running = False
         return super().make_decision_for_non_running_worker_group()
 
     def make_decision_for_running_worker_group(
         self, worker_group_state: Any, worker_group_status: Any
     ) -> Any:
         """Go on, or take what has come."""
-        self._running = worker_group_state.num_workers
+        self._running = True
         return super().make_decision_for_running_worker_group(
             worker_group_state, worker_group_status
         )
 
     def _count_possible_workers(self, reserved_resources: Any) -> int:
-        room = min(self._running + self._free(), self.scaling_config.max_workers)
+        held = self._held()
+        room = min(held + self._free(), self.scaling_config.max_workers)
         steady = room in (self._seen, self.scaling_config.max_workers)
         self._seen = room
-        return room if steady or not self._running else self._running
+        return room if steady or not self._running else held
+
+    def _held(self) -> int:
+        """Workers that this training has room for already, on machines that are still there.
+
+        When one has died the others' room, and its own, is held until all begin anew.
+        """
+        me = ray.get_runtime_context().get_actor_id()
+        there = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+        said = state._connect_and_get_accessor().get_placement_group_table()
+        groups = [PlacementGroupTableData.FromString(each) for each in said]
+        return sum(
+            bundle.node_id.hex() in there
+            for group in groups
+            if group.creator_actor_id.hex() == me and group.state != group.REMOVED
+            for bundle in group.bundles
+        )
 
     def _free(self) -> int:
-        """Workers that fit beside all that is held, these workers included."""
+        """Workers that fit beside all that is held."""
         each = self.scaling_config._resources_per_worker_not_none
         nodes = available_resources_per_node().values()
         return sum(min(int(node.get(kind, 0) // each[kind]) for kind in each) for node in nodes)

@@ -12,10 +12,11 @@ def room(monkeypatch):
 
     policy = growth.Growth(ScalingConfig(num_workers=(1, 4), resources_per_worker={"CPU": 2}))
 
-    def count(running, *free):
+    def count(held, *free):
         nodes = {str(node): {"CPU": float(cpus)} for node, cpus in enumerate(free)}
         monkeypatch.setattr(growth, "available_resources_per_node", lambda: nodes)
-        policy._running = running
+        monkeypatch.setattr(policy, "_held", lambda: held)
+        policy._running = held > 0
         return policy._count_possible_workers({"reserved": {"CPU": 64.0}})
 
     return count
