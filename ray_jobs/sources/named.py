@@ -5,6 +5,7 @@ passes over it and a resumed training see the same rows.
 """
 
 import importlib
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,7 +81,9 @@ class DeltaTable:
         if found is None:
             raise TableError(f"{self.uri}: there is no Delta table")
         version = found.version()
-        dataset = ray.data.read_delta(absolute(self.path), version=version)
+        dataset = ray.data.read_delta(
+            absolute(self.path), version=version, storage_options=_storage_options()
+        )
         return DatasetSource.of(dataset, uri=self.uri, fingerprint=f"version {version}")
 
     def check(self, *, overwrite: bool) -> None:
@@ -93,15 +96,19 @@ class DeltaTable:
         from ray.data import SaveMode
 
         with _told(self.uri):
-            dataset.write_delta(absolute(self.path), mode=SaveMode.OVERWRITE)
+            dataset.write_delta(
+                absolute(self.path), mode=SaveMode.OVERWRITE, storage_options=_storage_options()
+            )
 
     def _found(self) -> Any:
         deltalake = _library("deltalake", "delta")
         path = absolute(self.path)
         try:
-            return deltalake.DeltaTable(path)
+            return deltalake.DeltaTable(path, storage_options=_storage_options())
         except deltalake.exceptions.TableNotFoundError:
             return None
+        except (deltalake.exceptions.DeltaError, OSError) as error:
+            raise TableError(f"{self.uri} cannot be opened: {_line(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -174,6 +181,12 @@ class IcebergTable:
             return None
 
 
+def _storage_options() -> dict[str, str]:
+    """What deltalake does not see in the usual AWS variables: that their endpoint has no TLS."""
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    return {"AWS_ALLOW_HTTP": "true"} if plain else {}
+
+
 def _named_properties(catalog: Any) -> dict[str, Any]:
     """A catalogue as Ray's tasks open it, whose machines lack this one's configuration."""
     return {"name": catalog.name, **catalog.properties}
@@ -207,4 +220,5 @@ def _told(uri: str) -> Iterator[None]:
 
 
 def _line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()  # deltalake's are coloured
+    return (plain or type(error).__name__).splitlines()[0]
