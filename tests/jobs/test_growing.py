@@ -84,12 +84,11 @@ def test_a_pass_over_many_files_grows_to_its_pieces(idle, make_rows, tmp_path, c
     assert idle.peak >= NODES
 
 
-def test_a_training_begins_with_one_worker_and_grows(idle, make_rows, tmp_path, command):
+def test_a_training_begins_with_what_there_is_and_grows(idle, make_rows, tmp_path, command):
     pq.write_table(make_rows(3_000), tmp_path / "t.parquet")
-    line = ["train", tmp_path / "t.parquet", "--epochs", 100_000, "--max-time", "45s"]
+    line = ["train", tmp_path / "t.parquet", "--epochs", 100_000, "--max-time", "30s"]
     line += ["--num-workers", NODES, "--out", tmp_path / "b", "--address", idle.address]
-    told = ended(command(*line, program=QUICK))
-    assert f"1 worker of at most {NODES} to begin with; others join" in told
+    ended(command(*line, program=QUICK))
     assert idle.peak_busy >= NODES
     assert Bundle.load(tmp_path / "b").info["stopped"] == "max_time"
 
