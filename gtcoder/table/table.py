@@ -26,8 +26,10 @@ from gtcoder.table.partitions import (
 
 BATCH_ROWS = 131_072
 PIECE_ROWS = 250_000
-PIECE_FILES = 16
+PIECE_FILES = 8
 """A piece is read file after file, and each takes an answer of the store."""
+MANY_PIECES = 128
+"""From so many on, pieces of small files have more of them: each is a task, which takes time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,9 @@ class Table:
         """The columns of the schema that are excluded; others, not all files have."""
         return [name for name in exclude if name not in self.unread]
 
-    def pieces(self, rows: int = PIECE_ROWS, files: int = PIECE_FILES) -> list[Piece]:
+    def pieces(self, rows: int = PIECE_ROWS) -> list[Piece]:
         """The table cut into pieces of about so many rows, of few files, the same whoever asks."""
+        files = max(PIECE_FILES, -(-len(self.files) // MANY_PIECES))
         pieces: list[Piece] = []
         slices: list[Slice] = []
         pending = 0
@@ -230,7 +233,10 @@ def _read(
         return
     with open_read(path) as file:
         parquet = pq.ParquetFile(file, coerce_int96_timestamp_unit=footer.int96)
-        yield from parquet.iter_batches(rows, row_groups=list(groups), columns=columns)
+        # One thread: pieces are read side by side, and threads cost more than a small file does.
+        yield from parquet.iter_batches(
+            rows, row_groups=list(groups), columns=columns, use_threads=False
+        )
 
 
 def _joined(slices: Sequence[Slice]) -> tuple[Slice, ...]:

@@ -26,7 +26,7 @@ U = TypeVar("U")
 
 _MOST_TASKS = 4_096
 """Things are handed out in runs, so that there are no more tasks than these."""
-_FEW_ANSWERS = 64
+_FEW_ANSWERS = 256
 """So many are merged by the driver alone."""
 _PATHS = 32
 """Files that one task looks at."""
@@ -130,7 +130,7 @@ def _answers(items: list[dict[str, Any]], work: Work[Any], cluster: Cluster) -> 
         fn_constructor_kwargs={"work": work},
         batch_size=None,
         batch_format="pyarrow",
-        compute=pool(cluster, len(items)),
+        compute=pool(cluster, len(items), ahead=2),
         num_cpus=1,
     )
 

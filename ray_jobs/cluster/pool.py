@@ -9,18 +9,25 @@ AT_ONCE = 100
 down several times; what is beyond grows with the cluster, by Ray Data's own scaling."""
 
 
-def pool(cluster: Cluster, work: int, most: int | None = None) -> Any:
+def pool(cluster: Cluster, work: int, most: int | None = None, *, ahead: int = 1) -> Any:
     """A pool of actors for so many pieces of work, at most `most` of them.
 
     Ray Data's own scaling begins with one actor and takes its pace from what was done so far, and
     no cluster grows to actors that nobody asks for. Those that have no room yet are what it grows
     to. An actor takes one piece at a time: none waits behind another while a new machine is idle.
+
+    Args:
+        cluster: to work on.
+        work: how many pieces there are.
+        most: actors at most.
+        ahead: pieces that an actor has at once. Where they are short, two: else it waits for the
+            next as long as it works.
     """
     import ray.data
 
     least, size = bounds(cluster, work, most)
     return ray.data.ActorPoolStrategy(
-        min_size=least, max_size=size, max_tasks_in_flight_per_actor=1
+        min_size=least, max_size=size, max_tasks_in_flight_per_actor=ahead
     )
 
 

@@ -23,7 +23,7 @@ def joined(each):
     return [thing for one in each for thing in one]
 
 
-@pytest.mark.parametrize("count", [1, 70])
+@pytest.mark.parametrize("count", [1, 300])
 def test_results_are_put_together_in_order(count, cluster):
     stage = Stage("pass")
     found = folded(range(count), same, joined, rows=lambda _: 3, stage=stage, cluster=cluster)
@@ -33,7 +33,7 @@ def test_results_are_put_together_in_order(count, cluster):
 
 
 def test_what_a_task_finds_wrong_is_raised_as_it_is_though_merged(cluster):
-    things = [*range(69), 777]
+    things = [*range(299), 777]
     with pytest.raises(TableError, match=r"^seven hundred and seventy-seven is odd$"):
         folded(things, same, joined, rows=lambda _: 1, stage=Stage("pass"), cluster=cluster)
 
