@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from gtcoder.bundle import Bundle, check_target
 from gtcoder.progress import Reporter, counted
 from gtcoder.table.files import remove
+from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.connection import connected
 from ray_jobs.cluster.waiting import wait_for
 from ray_jobs.sources.find import find, needs_cluster
@@ -40,19 +41,21 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
     check_target(request.out, overwrite=request.overwrite)
     run = run_folder(request.out, request.storage)
     with ExitStack() as stack:
-        connection = connected(request.address, goes_on=_GOES_ON)
-        first = needs_cluster(request.table, request.address)
-        cluster = stack.enter_context(connection) if first else None
+
+        def start() -> Cluster:
+            with reporter.stage("start"):
+                cluster = stack.enter_context(connected(request.address, goes_on=_GOES_ON))
+                if request.use_gpu and cluster.local:  # elsewhere once the rows are encoded
+                    wait_for(cluster, {"GPU": 1}, reporter)
+                return wait_for(cluster, {"CPU": 1}, reporter, wait_s=request.wait_s)
+
+        cluster = start() if needs_cluster(request.table, request.address) else None
         source = find(request.table, request, cluster)
         request.check(source)
         resumed = prepare(
             run, request.identity(source), resume=request.resume, overwrite=request.overwrite
         )
-        with reporter.stage("start"):
-            cluster = cluster or stack.enter_context(connection)
-            if request.use_gpu and cluster.local:  # elsewhere once the rows are encoded
-                wait_for(cluster, {"GPU": 1}, reporter)
-            cluster = wait_for(cluster, {"CPU": 1}, reporter, wait_s=request.wait_s)
+        cluster = cluster or start()
         tell(source, reporter)
         bundle, outcome = learn(
             source.on(cluster), request, run, resumed=resumed, cluster=cluster, reporter=reporter
