@@ -1,7 +1,8 @@
 """The sketches of all columns of a table, made in one streaming pass and merged in any order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Self
 
 import pyarrow as pa
@@ -40,6 +41,11 @@ class TableSketch:
                 )
         merged = {name: here.merge(other.columns[name]) for name, here in self.columns.items()}
         return type(self)(merged, self.rows + other.rows)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The sketch of one part or more together."""
+        return reduce(cls.merge, parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Counts only, as plain JSON values: no value of the table."""

@@ -22,7 +22,9 @@ from ray_jobs.cli.options import (
     Address,
     Csv,
     NumWorkers,
+    OnBadFile,
     Quiet,
+    TableName,
     UseGpu,
     Wait,
     count_of,
@@ -41,7 +43,7 @@ app = typer.Typer(
 
 @app.command()
 def train(
-    table: Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")],
+    table: TableName,
     out: Annotated[str, typer.Option(help="Where the bundle goes: a new folder or s3:// URI.")],
     base: Annotated[
         str | None,
@@ -71,9 +73,7 @@ def train(
     min_category_rows: Annotated[
         int, typer.Option(help="Nothing that fewer rows share is written down (privacy).")
     ] = MIN_CATEGORY_ROWS,
-    on_bad_file: Annotated[
-        str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
-    ] = "fail",
+    on_bad_file: OnBadFile = "fail",
     address: Address = None,
     wait: Wait = WAIT,
     storage: Annotated[
@@ -118,7 +118,7 @@ def train(
 
 @app.command()
 def inspect(
-    table: Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")],
+    table: TableName,
     out: Annotated[
         str | None, typer.Option(help="Write the schema as JSON, to edit and give to train.")
     ] = None,
@@ -127,9 +127,7 @@ def inspect(
         list[str] | None, typer.Option(help="A column to leave out; repeatable.")
     ] = None,
     csv: Csv = None,
-    on_bad_file: Annotated[
-        str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
-    ] = "fail",
+    on_bad_file: OnBadFile = "fail",
     address: Address = None,
     wait: Wait = WAIT,
     overwrite: Annotated[
@@ -157,7 +155,7 @@ def inspect(
 
 @app.command()
 def drift(
-    table: Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")],
+    table: TableName,
     bundle: Annotated[str, typer.Option(help="Path or URI of the bundle to compare with.")],
     threshold: Annotated[
         float, typer.Option(help="Share of rows, beyond chance, from which on it has drifted.")
@@ -167,9 +165,7 @@ def drift(
         list[str] | None, typer.Option(help="A column not to compare; repeatable.")
     ] = None,
     csv: Csv = None,
-    on_bad_file: Annotated[
-        str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
-    ] = "fail",
+    on_bad_file: OnBadFile = "fail",
     address: Address = None,
     wait: Wait = WAIT,
     quiet: Quiet = False,

@@ -17,6 +17,10 @@ NumWorkers = Annotated[
     int | None,
     typer.Option(help="Workers at most, as many as there is room for; omitted, what pays."),
 ]
+TableName = Annotated[str, typer.Argument(help="Path, folder, glob or URI of Parquet or CSV.")]
+OnBadFile = Annotated[
+    str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
+]
 Wait = Annotated[
     str, typer.Option(help="How long a machine of a cluster may take to come: 90s, 30m, 2h.")
 ]

@@ -69,7 +69,7 @@ class DatasetSource:
         """
         if skip_bad_files:
             raise ConfigError(f"{self.uri} is read by Ray Data, which cannot skip bad files")
-        sketch: TableSketch = self._folded(columns, TableSketch.of, _merged, None, stage)
+        sketch: TableSketch = self._folded(columns, TableSketch.of, TableSketch.joined, None, stage)
         if not sketch.rows:
             raise TableError(f"{self.uri}: the table has no rows")
         return sketch, self
@@ -114,13 +114,6 @@ class _Encoder:
 
     def __call__(self, block: pa.Table) -> Written:
         return self.job.write(self.job.codec(), [block] if len(block) else [], None)
-
-
-def _merged(sketches: Sequence[TableSketch]) -> TableSketch:
-    first, *rest = sketches
-    for sketch in rest:
-        first = first.merge(sketch)
-    return first
 
 
 def _worked(block: pa.Table, *, work: Any, schema: pa.Schema, uri: str) -> pa.Table:

@@ -183,10 +183,7 @@ def _both(each: Sequence[_Sketched]) -> _Sketched:
     sketches = [sketch for sketch, _ in each if sketch is not None]
     if bad or not sketches:
         return None, bad
-    merged, *rest = sketches
-    for sketch in rest:
-        merged = merged.merge(sketch)
-    return merged, {}
+    return TableSketch.joined(sketches), {}
 
 
 def _encode(shares: Sequence[_Share], job: Encoding) -> Written:
