@@ -15,9 +15,9 @@ import pyarrow.types as pt
 
 from gtcoder.codec.config import CodecConfig
 from gtcoder.codec.layout import Constraint, Field, Scalar
-from gtcoder.codec.lookup import as_lookup, from_lookup, from_plain, to_plain
 from gtcoder.codec.transform import RowDraws
 from gtcoder.sketch.column import ColumnSketch
+from gtcoder.table.lookup import as_lookup, from_lookup, from_plain, to_plain
 from gtcoder.table.ticks import printable, take
 from gtcoder.table.types import is_text, value_type
 
@@ -203,7 +203,7 @@ def _levels(named: pa.Array, values: pa.Array, sketch: ColumnSketch) -> pa.Array
     A word that no row has is part of the scale that an ordered dictionary is. Elsewhere it may be
     what is left of rows taken out, and is not told.
     """
-    if not sketch.type.ordered:
+    if not (pt.is_dictionary(sketch.type) and sketch.type.ordered):
         return None
     ranking = as_lookup(pa.array(sketch.ranking, value_type(sketch.type)), sketch.type)
     few = pc.and_(

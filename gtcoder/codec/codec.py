@@ -1,10 +1,11 @@
-"""Tables ⇄ codes and scalars: one transform a column, in the table's order.
+"""Tables ⇄ codes and scalars: one transform a learned column, in the table's order.
 
-Decoding gives exactly the Arrow schema that was fitted, and depends on its arguments alone.
+What rules derive is not coded: it follows from the learned columns when rows are decoded. Decoding
+gives exactly the Arrow schema that was fitted, and depends on its arguments alone.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
@@ -14,17 +15,22 @@ import pyarrow as pa
 from gtcoder.codec.category import CategoryTransform, rest_note
 from gtcoder.codec.config import CodecConfig
 from gtcoder.codec.constant import ConstantTransform
+from gtcoder.codec.counted import missing_codes
 from gtcoder.codec.identifier import IdentifierTransform
 from gtcoder.codec.layout import Encoded, Field, Layout
 from gtcoder.codec.number import NumberTransform
 from gtcoder.codec.pattern import PatternTransform
 from gtcoder.codec.transform import RowDraws, Transform
 from gtcoder.errors import TableError
+from gtcoder.rules.learned import FoundRules, learned_columns
+from gtcoder.rules.rules import Rules
+from gtcoder.rules.together import Together, from_lookup_array
 from gtcoder.schema.kind import CATEGORIES, Kind
 from gtcoder.schema.schema import Column, Schema
 from gtcoder.sketch.column import ColumnSketch
 from gtcoder.sketch.table import TableSketch
-from gtcoder.table.types import flat
+from gtcoder.table.ticks import printable
+from gtcoder.table.types import flat, value_type
 
 TRANSFORMS: Mapping[str, type[Transform]] = {
     "number": NumberTransform,
@@ -38,34 +44,50 @@ TRANSFORMS: Mapping[str, type[Transform]] = {
 
 @dataclass(frozen=True)
 class Codec:
-    """The transforms of a table's columns."""
+    """The transforms of what is learned of a table, and the rules by which the rest comes back."""
 
     schema: Schema
+    """Of the table."""
     transforms: tuple[Transform, ...]
+    """Of the learned columns, in their order."""
+    rules: Rules = field(default_factory=Rules)
 
     @classmethod
-    def fit(cls, schema: Schema, sketch: TableSketch, config: CodecConfig | None = None) -> Self:
-        """The codec of a table, from its schema and its sketch alone."""
-        config = config or CodecConfig()
-        fitted = tuple(_fit(c, sketch.columns[c.name], config) for c in schema.columns)
-        columns = zip(schema.columns, fitted, strict=True)
-        notes = {c.name: _note(t, sketch.columns[c.name], config) for c, t in columns}
-        return cls(schema.noted(notes), fitted)
+    def fit(
+        cls,
+        schema: Schema,
+        sketch: TableSketch,
+        config: CodecConfig | None = None,
+        found: FoundRules | None = None,
+    ) -> Self:
+        """The codec of a table, from its schema, its sketch and its rules alone."""
+        config, found = config or CodecConfig(), found or FoundRules()
+        learned = learned_columns(schema, found.rules)
+        sketches = found.sketches(sketch)
+        fitted = tuple(_fit(c, sketches[c.name], config) for c in learned)
+        columns = zip(learned, fitted, strict=True)
+        notes = {c.name: _note(t, sketches[c.name], config) for c, t in columns}
+        return cls(schema.noted(notes), fitted, found.rules)
+
+    @cached_property
+    def learned(self) -> tuple[Column, ...]:
+        """The learned columns."""
+        return learned_columns(self.schema, self.rules)
 
     @cached_property
     def layout(self) -> Layout:
         """The fields the network sees."""
-        return Layout(tuple(field for _, field in self._learned))
+        return Layout(tuple(field for _, field in self._fields))
 
     @cached_property
-    def _learned(self) -> list[tuple[int, Field]]:
+    def _fields(self) -> list[tuple[int, Field]]:
         fields = ((at, transform.field) for at, transform in enumerate(self.transforms))
         return [(at, field) for at, field in fields if field is not None]
 
     @cached_property
     def places(self) -> Mapping[int, int]:
-        """The place among the fields of each learned column, by the column's place."""
-        return {at: k for k, (at, _) in enumerate(self._learned)}
+        """The place among the fields of each learned column that has one, by the column's place."""
+        return {at: k for k, (at, _) in enumerate(self._fields)}
 
     def encode(self, table: pa.Table | pa.RecordBatch) -> Encoded:
         """The rows of a table as codes and scalars; columns are found by name.
@@ -73,13 +95,37 @@ class Codec:
         Raises:
             TableError: a column is missing, or has another type that does not convert.
         """
-        fields = len(self._learned)
+        fields = len(self._fields)
         codes = np.empty((table.num_rows, fields), np.int16)
         scalars = np.zeros((table.num_rows, fields), np.float32)
-        for k, (at, _) in enumerate(self._learned):
-            array = _column(table, self.schema.columns[at])
-            codes[:, k], scalars[:, k] = self.transforms[at].encode(array)
+        learned = self._learned_of(table)
+        for k, (at, _) in enumerate(self._fields):
+            codes[:, k], scalars[:, k] = self.transforms[at].encode(learned[self.learned[at].name])
         return Encoded(codes, scalars)
+
+    def _learned_of(self, table: pa.Table | pa.RecordBatch) -> Mapping[str, pa.Array]:
+        """The learned columns of a table, in their types."""
+        columns = self.schema.columns
+        if not self.rules.kept:
+            shown = {self.learned[at].name for at, _ in self._fields}
+            return {c.name: _column(table, c) for c in columns if c.name in shown}
+        learned = self.rules.learned(pa.table({c.name: _column(table, c) for c in columns}))
+        return {name: flat(learned.column(name)) for name in learned.column_names}
+
+    def sketch(self, table: pa.Table | pa.RecordBatch) -> TableSketch:
+        """The sketch of what is learned of a part of a table, which may lack columns.
+
+        Raises:
+            TableError: a column that a rule is about has a type that does not convert.
+        """
+        if not self.rules.kept:
+            return TableSketch.of(table)
+        ruled = {name for rule in self.rules.kept for name in rule.columns}
+        there = {
+            name: _column(table, self.schema[name]) if name in ruled else table.column(name)
+            for name in table.schema.names
+        }
+        return TableSketch.of(self.rules.learned(pa.table(there)))
 
     def decode(self, encoded: Encoded, uniform: np.ndarray, numbers: np.ndarray) -> pa.Table:
         """The table of encoded rows, with the fitted Arrow schema.
@@ -94,37 +140,81 @@ class Codec:
             np.ascontiguousarray(encoded.scalars.T),
         )
         nothing = np.zeros(len(encoded), np.int16), np.zeros(len(encoded), np.float32)
-        columns = []
+        columns = {}
         for at, transform in enumerate(self.transforms):
             k = self.places.get(at)
             code, scalar = nothing if k is None else (codes[k], scalars[k])
-            columns.append(transform.decode(code, scalar, RowDraws(uniform, numbers, at)))
-        return pa.Table.from_arrays(columns, schema=self.schema.arrow)
+            rows = RowDraws(uniform, numbers, at)
+            columns[self.learned[at].name] = transform.decode(code, scalar, rows)
+
+        def refill(name: str, where: np.ndarray) -> pa.Array:
+            at = next(at for at, column in enumerate(self.learned) if column.name == name)
+            return _refilled(self.transforms[at], where, RowDraws(uniform, numbers, at))
+
+        whole = self.rules.whole(columns, self.schema.arrow, uniform[:, 1], refill)
+        arrays = [whole[name] for name in self.schema.names]
+        return pa.Table.from_arrays(arrays, schema=self.schema.arrow)
 
     def describe(self) -> dict[str, dict[str, Any]]:
-        """What is known of each column: its kind, and `categories` or `low` and `high`."""
-        pairs = zip(self.schema.columns, self.transforms, strict=True)
-        return {c.name: {"kind": c.kind.value, **t.describe()} for c, t in pairs}
+        """What is known of each column: its kind, and `categories` or `low` and `high`.
+
+        Of a column that rules derive: what it follows from.
+        """
+        known = {c.name: t.describe() for c, t in zip(self.learned, self.transforms, strict=True)}
+        return {
+            c.name: {"kind": c.kind.value, **self._described(c, known)} for c in self.schema.columns
+        }
+
+    def _described(self, column: Column, known: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+        rule = self.rules.derived.get(column.name)
+        if rule is None:
+            return known[column.name]
+        if isinstance(rule, Together):
+            values, _ = rule.members(column.name)
+            kept = from_lookup_array(values.unique().drop_null(), value_type(column.type))
+            return {
+                "categories": printable(kept).to_pylist(),
+                "missing": values.slice(0, rule.named).null_count > 0,
+                "rule": str(rule),
+            }
+        return {"rule": str(rule)}
 
     def to_dict(self) -> dict[str, Any]:
-        """The codec as plain JSON values, without its schema."""
+        """The codec as plain JSON values, without its schema and its rules."""
         names = {kind: name for name, kind in TRANSFORMS.items()}
         return {
             "columns": {
                 column.name: {"transform": names[type(transform)], **transform.to_dict()}
-                for column, transform in zip(self.schema.columns, self.transforms, strict=True)
+                for column, transform in zip(self.learned, self.transforms, strict=True)
             }
         }
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any], schema: Schema) -> Self:
+    def from_dict(
+        cls, plain: Mapping[str, Any], schema: Schema, rules: Rules | None = None
+    ) -> Self:
         """The inverse of `to_dict`."""
+        rules = rules or Rules()
         transforms = []
-        for column in schema.columns:
+        for column in learned_columns(schema, rules):
             written = plain["columns"][column.name]
             kind = TRANSFORMS[written["transform"]]
             transforms.append(kind.from_dict(written, column.name, column.type))
-        return cls(schema, tuple(transforms))
+        return cls(schema, tuple(transforms), rules)
+
+
+def _refilled(transform: Transform, where: np.ndarray, rows: RowDraws) -> pa.Array:
+    """Values that are not missing, by how often each occurs, for the rows of a mask (B,)."""
+    codes, scalars = np.zeros(len(rows), np.int16), np.zeros(len(rows), np.float32)
+    shares = np.array(getattr(transform, "frequencies", (1.0,)))
+    shares[missing_codes(transform)] = 0.0
+    if shares.sum() > 0:
+        drawn = rows.draws(where)
+        ends = np.cumsum(shares / shares.sum())
+        codes[where] = np.searchsorted(ends, drawn, side="right").clip(0, len(shares) - 1)
+        low, high = transform.coding.span if isinstance(transform, NumberTransform) else (0.0, 1.0)
+        scalars[where] = low + (high - low) * rows.uniform[where, 1] * (1 - 2**-24)
+    return transform.decode(codes, scalars, rows)
 
 
 def _fit_category(column: Column, sketch: ColumnSketch, config: CodecConfig) -> Transform:

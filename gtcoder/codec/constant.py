@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from gtcoder.codec.config import CodecConfig
-from gtcoder.codec.lookup import as_lookup, from_lookup, from_plain, to_plain
 from gtcoder.codec.transform import RowDraws
 from gtcoder.sketch.column import ColumnSketch
+from gtcoder.table.lookup import as_lookup, from_lookup, from_plain, to_plain
 from gtcoder.table.ticks import from_ticks, printable, take
 from gtcoder.table.types import Family, family_of, value_type
 

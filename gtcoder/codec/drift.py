@@ -52,8 +52,8 @@ def drift_of(codec: Codec, sketch: TableSketch, known_rows: int) -> list[ColumnD
 
     Args:
         codec: has the shares of the earlier rows.
-        sketch: of the new rows: those of the codec's columns that are there, with types that
-            convert to theirs.
+        sketch: of what the codec learns of the new rows: those of its columns that are there, with
+            types that convert to theirs.
         known_rows: how many rows the codec's shares are of.
     """
     return [
@@ -70,9 +70,9 @@ def mixed(codec: Codec, sketch: TableSketch, known_rows: int) -> Codec:
         rows = known_rows * found.before + found.now
         rows[found.usual_code] += rows[-1]
         shares[name] = tuple((rows[:-1] / max(rows[:-1].sum(), 1)).tolist())
-    columns = zip(codec.schema.columns, codec.transforms, strict=True)
+    columns = zip(codec.learned, codec.transforms, strict=True)
     transforms = (_with_shares(t, shares[c.name]) if t.field else t for c, t in columns)
-    return Codec(codec.schema, tuple(transforms))
+    return replace(codec, transforms=tuple(transforms))
 
 
 def _with_shares(transform: Transform, shares: tuple[float, ...]) -> Transform:
@@ -86,7 +86,7 @@ def _each(
     codec: Codec, sketch: TableSketch, known_rows: int
 ) -> Iterator[tuple[str, Transform, Counted]]:
     """The columns that are in the sketch and of which something is known."""
-    for column, transform in zip(codec.schema.columns, codec.transforms, strict=True):
+    for column, transform in zip(codec.learned, codec.transforms, strict=True):
         new = sketch.columns.get(column.name)
         found = None if new is None else counted(transform, new, known_rows)
         if found is not None:

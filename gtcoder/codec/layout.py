@@ -40,6 +40,8 @@ class Field:
     """Share of each code in the table, (cardinality,); sums to 1."""
     missing: int = 0
     """So many of the last codes mean that there is no value: NaN, null."""
+    spread: tuple[bool, ...] = ()
+    """Which codes hold several values, (cardinality,), where the scalar is uniform."""
 
     @property
     def present(self) -> int:
@@ -49,6 +51,7 @@ class Field:
     def __post_init__(self) -> None:
         assert 0 <= self.missing <= self.cardinality, self.name
         assert self.cardinality == len(self.frequencies) >= 1, self.name
+        assert len(self.spread) in (0, self.cardinality), self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,12 @@ class Layout:
         return cls(
             tuple(
                 Field(
-                    **{**f, "scalar": Scalar(f["scalar"]), "frequencies": tuple(f["frequencies"])}
+                    **{
+                        **f,
+                        "scalar": Scalar(f["scalar"]),
+                        "frequencies": tuple(f["frequencies"]),
+                        "spread": tuple(f["spread"]),
+                    }
                 )
                 for f in plain["fields"]
             )

@@ -7,6 +7,7 @@ of −∞, ∞, NaN and null, where the column has any.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -82,16 +83,20 @@ class NumberTransform:
             ordered=True,
             frequencies=self.frequencies,
             missing=self.nan + self.null,
+            spread=(*self.coding.spread, *[False] * (len(self.frequencies) - len(self.coding))),
         )
 
     def encode(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """Codes and scalars; the scalar of what is missing is the middle of the span.
 
-        A missing value in a column that had none counts as the commonest code.
+        A value that has many scalars gets one of them, as if at random: what is learned from them
+        is smooth. A missing value in a column that had none counts as the commonest code.
         """
         ticks = to_ticks(array)
         if len(self.coding):
-            codes, scalars = self.coding.encode(self.grid.index(ticks) if self.grid else ticks)
+            values = self.grid.index(ticks) if self.grid else ticks
+            within = np.random.default_rng(crc32(self.name.encode()))
+            codes, scalars = self.coding.encode(values, within.random(len(ticks), np.float32))
         else:
             codes, scalars = np.zeros(len(ticks), np.int16), np.zeros(len(ticks), np.float32)
         usual = int(np.argmax(self.frequencies)) if self.frequencies else 0
@@ -201,7 +206,7 @@ def _rows_of_codes(coding: Coding, support: Support) -> list[float]:
     """How many of the column's rows each code encodes."""
     if not len(coding):
         return []
-    codes, _ = coding.encode(support.values)
+    codes, _ = coding.encode(support.values, np.zeros(len(support.values), np.float32))
     return list(np.bincount(codes, support.weights, len(coding)).tolist())
 
 

@@ -75,7 +75,7 @@ def possible_kinds(arrow_type: pa.DataType) -> list[Kind]:
         case Family.BINARY:
             return [Kind.TEXT]
         case Family.NUMBER:
-            own = [_number_kind(arrow_type)]
+            own = [kind_of_type(arrow_type)]
             if not pt.is_temporal(arrow_type):
                 own = [Kind.INTEGER, Kind.DECIMAL, Kind.REAL]
             return [*own, *groups, *([Kind.IDENTIFIER] if largest_key(arrow_type) else [])]
@@ -95,13 +95,14 @@ def infer_kind(name: str, sketch: ColumnSketch) -> Kind:
         case Family.BOOLEAN:
             return Kind.BOOLEAN
         case Family.NUMBER:
-            return Kind.IDENTIFIER if _numbers_rows(name, sketch) else _number_kind(sketch.type)
+            return Kind.IDENTIFIER if _numbers_rows(name, sketch) else kind_of_type(sketch.type)
         case Family.TEXT:
             return _text_kind(sketch)
     return _category_kind(sketch)
 
 
-def _number_kind(arrow_type: pa.DataType) -> Kind:
+def kind_of_type(arrow_type: pa.DataType) -> Kind:
+    """The kind of a column of numbers, by its type alone."""
     tests = (
         (pt.is_integer, Kind.INTEGER),
         (pt.is_decimal, Kind.DECIMAL),

@@ -5,21 +5,20 @@ learned.
 """
 
 import base64
-import difflib
-import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-import pandas as pd
 import pyarrow as pa
 
+from gtcoder import notebook
 from gtcoder.errors import SchemaError
 from gtcoder.schema.kind import UNLEARNED, Kind, infer_kind, possible_kinds
 from gtcoder.sketch.column import ColumnSketch
 from gtcoder.sketch.table import TableSketch
-from gtcoder.table.memory import to_arrow
+from gtcoder.table.memory import TableLike, to_arrow
 from gtcoder.table.types import Family, family_of
+from gtcoder.typos import listed, meant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +44,8 @@ class Schema:
 
     columns: tuple[Column, ...]
     arrow: pa.Schema
+    rules: tuple[str, ...] | None = None
+    """The rules between columns as the user wrote them; None where they are to be found."""
 
     @classmethod
     def infer(
@@ -77,6 +78,11 @@ class Schema:
     def override(self, plain: Mapping[str, Any]) -> Self:
         """The schema with kinds set by the user: `{"columns": {"age": {"kind": "integer"}}}`.
 
+        A `type` beside them is for whoever reads the table; with a type of its own a column keeps
+        its inferred kind where the one set is not for it.
+
+        And with rules, all that are to be kept: `{"rules": ["start <= end"]}`.
+
         Raises:
             SchemaError: no such column or kind, or the kind cannot hold the column's type.
         """
@@ -86,7 +92,7 @@ class Schema:
             _with_kind(column, places[at]) if at in places else column
             for at, column in enumerate(self.columns)
         )
-        return replace(self, columns=columns)
+        return replace(self, columns=columns, rules=_rules(plain, self.rules))
 
     def noted(self, notes: Mapping[str, str]) -> Self:
         """The schema with notes on columns that have none yet."""
@@ -96,6 +102,10 @@ class Schema:
         )
         return replace(self, columns=columns)
 
+    def with_rules(self, rules: Iterable[str]) -> Self:
+        """The schema with rules between its columns, as they are written."""
+        return replace(self, rules=tuple(rules))
+
     def exclude(self, names: Iterable[str]) -> Self:
         """The schema without some columns."""
         gone = {_known(name, self.names) for name in names}
@@ -104,7 +114,7 @@ class Schema:
         return type(self)(tuple(self.columns[at] for at in kept), arrow)
 
     @classmethod
-    def of(cls, table: pd.DataFrame | pa.Table, exclude: Iterable[str] = ()) -> Self:
+    def of(cls, table: TableLike, exclude: Iterable[str] = ()) -> Self:
         """The schema of a table in memory, as `Synthesizer.fit` would take it.
 
         >>> print(Schema.of(df))  # doctest: +SKIP
@@ -114,9 +124,13 @@ class Schema:
             TableError: it is no table, or a column holds values of several types.
             SchemaError: a column has a type no kind can hold.
         """
+        from gtcoder.rules.found import lines_of  # the one import up the flow: for people alone
+
         arrow, left_out = to_arrow(table), [str(name) for name in exclude]
         kept = [name for name in arrow.column_names if name not in left_out]
-        return cls.infer(arrow.schema, TableSketch.of(arrow.select(kept)), left_out)
+        sketch = TableSketch.of(arrow.select(kept))
+        schema = cls.infer(arrow.schema, sketch, left_out)
+        return schema.with_rules(lines_of(arrow, schema, sketch))
 
     def editable(self) -> dict[str, Any]:
         """The kinds as plain JSON values that a person can edit and `override` takes back."""
@@ -129,11 +143,12 @@ class Schema:
                     **({"note": c.note} if c.note else {}),
                 }
                 for c in self.columns
-            }
+            },
+            **({} if self.rules is None else {"rules": list(self.rules)}),
         }
 
     def __str__(self) -> str:
-        """A line for each column: name, kind, type and note."""
+        """A line for each column: name, kind, type and note; then one for each rule."""
         names = max(map(len, self.names), default=0)
         kinds = max((len(column.kind) for column in self.columns), default=0)
         types = max((len(str(column.type)) for column in self.columns), default=0)
@@ -141,17 +156,13 @@ class Schema:
             f"{c.name:<{names}}  {c.kind:<{kinds}}  {c.type!s:<{types}}  {c.note}".rstrip()
             for c in self.columns
         )
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"rule: {rule}" for rule in self.rules or ())])
 
     def _repr_html_(self) -> str:
-        """The same as a table, for notebooks."""
-        cells = [("column", "kind", "type", "note")]
-        cells += [(c.name, c.kind.value, str(c.type), c.note) for c in self.columns]
-        head, *rows = (
-            "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in row)
-            for tag, row in zip(["th"] + ["td"] * len(self.columns), cells, strict=True)
-        )
-        return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        """The same as a table and a list, for notebooks."""
+        rows = [(c.name, c.kind.value, str(c.type), c.note) for c in self.columns]
+        told = notebook.paragraph("Rules") + notebook.bullets(self.rules) if self.rules else ""
+        return notebook.table(("column", "kind", "type", "note"), rows) + told
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as plain JSON values; `arrow` is Arrow's own serialisation in base 64."""
@@ -188,22 +199,22 @@ def _known(name: str, names: list[str]) -> int:
     """The place of a column."""
     if name in names:
         return names.index(name)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
-    listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise SchemaError(f"column {name!r}: expected one of {listed}; found no such column{hint}")
+    raise SchemaError(
+        f"column {name!r}: expected one of {listed(names)}; found no such column"
+        f"{meant(name, names)}"
+    )
 
 
 def _column_settings(plain: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    unknown = sorted(set(plain) - {"columns", "arrow"})
-    columns = plain.get("columns")
+    unknown = sorted(set(plain) - {"columns", "arrow", "rules"})
+    columns = plain.get("columns", {} if "rules" in plain else None)
     if unknown or not isinstance(columns, Mapping):
         raise SchemaError(
             'schema: expected {"columns": {NAME: {"kind": KIND}}}, found the keys '
             f"{', '.join(map(repr, plain)) or 'none'}; write the columns under 'columns'"
         )
     for name, setting in columns.items():
-        if not isinstance(setting, Mapping) or "kind" not in setting:
+        if not isinstance(setting, Mapping) or not {"kind", "type"} & set(setting):
             raise SchemaError(
                 f'column {name!r}: expected {{"kind": KIND}}, found {setting!r}; '
                 f"KIND is one of {', '.join(Kind)}"
@@ -211,18 +222,31 @@ def _column_settings(plain: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]
     return columns
 
 
-def _with_kind(column: Column, setting: Mapping[str, Any]) -> Column:
-    word = str(setting["kind"])
-    if word not in list(Kind):
-        near = difflib.get_close_matches(word, list(Kind), n=1, cutoff=0.0)[0]
+def _rules(plain: Mapping[str, Any], usual: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    rules = plain.get("rules", usual)
+    if rules is None:
+        return None
+    if isinstance(rules, str) or not all(isinstance(rule, str) for rule in rules):
         raise SchemaError(
-            f"column {column.name!r}: expected a kind out of {', '.join(Kind)}; found {word!r}; "
-            f"did you mean {str(near)!r}?"
+            f"schema: expected a list of rules as texts, found {rules!r}; write "
+            '{"rules": ["start <= end"]}'
+        )
+    return tuple(rules)
+
+
+def _with_kind(column: Column, setting: Mapping[str, Any]) -> Column:
+    word = str(setting.get("kind", column.kind))
+    if word not in list(Kind):
+        raise SchemaError(
+            f"column {column.name!r}: expected a kind out of {', '.join(Kind)}; found {word!r}"
+            f"{meant(word, Kind)}"
         )
     kind = Kind(word)
     if kind is column.kind:
         return column
     possible = possible_kinds(column.type)
+    if kind not in possible and setting.get("type") == str(column.type):
+        return column
     if kind not in possible:
         raise SchemaError(
             f"column {column.name!r}: expected a kind that holds {column.type} "
@@ -244,7 +268,7 @@ def _infer_column(field: pa.Field, sketch: ColumnSketch) -> Column:
     if family is Family.UNSUPPORTED:
         raise SchemaError(
             f"column {field.name!r}: expected numbers, text, dates, times or booleans; found "
-            f"{field.type}; leave it out with --exclude {field.name}, or flatten it"
+            f"{field.type}; leave it out with `exclude={[field.name]!r}`, or flatten it"
         )
     kind = infer_kind(field.name, sketch)
     note = _NOTES.get(kind, "")

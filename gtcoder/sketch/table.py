@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from gtcoder.errors import TableError
 from gtcoder.sketch.column import ColumnSketch
+from gtcoder.sketch.rows import RowSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +18,15 @@ class TableSketch:
 
     columns: Mapping[str, ColumnSketch]
     rows: int
+    sample: RowSample
+    """Some of its distinct rows."""
 
     @classmethod
     def of(cls, table: pa.Table | pa.RecordBatch) -> Self:
         """The sketch of one part of a table."""
         names = table.schema.names
         columns = {name: ColumnSketch.of(table.column(at)) for at, name in enumerate(names)}
-        return cls(columns, table.num_rows)
+        return cls(columns, table.num_rows, RowSample.of(table))
 
     def merge(self, other: Self) -> Self:
         """The sketch of both parts together.
@@ -40,7 +43,7 @@ class TableSketch:
                     f"{found[0]} in one and {found[1]} in another; rewrite the part that differs"
                 )
         merged = {name: here.merge(other.columns[name]) for name, here in self.columns.items()}
-        return type(self)(merged, self.rows + other.rows)
+        return type(self)(merged, self.rows + other.rows, self.sample.merge(other.sample))
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:

@@ -6,12 +6,13 @@ message is one line that names the file and says what to do.
 """
 
 import errno
-import io
+import fcntl
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -36,6 +37,10 @@ _S3_CONFIG = {
     "signature_version": "s3v4",
 }
 
+_PART_BYTES = 16 << 20
+"""An object is sent in parts of this size; a store takes 10,000 of them."""
+_CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
+"""What a store calls a condition that no longer holds."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 Uri: TypeAlias = str | os.PathLike[str]
@@ -101,6 +106,24 @@ def list_files(folder: Uri) -> dict[str, int]:
     return {name.removeprefix(root): int(info["size"]) for name, info in sorted(found.items())}
 
 
+def last_written(uri: Uri) -> datetime:
+    """When a file was last written, by its storage's clock."""
+    filesystem, path = resolve(uri)
+    with explained(uri):
+        return cast(datetime, filesystem.modified(path))
+
+
+def names(folder: Uri) -> set[str]:
+    """The names of the files and folders directly in a folder; one that does not exist has none."""
+    filesystem, path = resolve(folder)
+    with explained(folder):
+        try:
+            found = filesystem.ls(path, detail=False)
+        except FileNotFoundError:
+            return set()
+    return {str(each).rstrip("/").rpartition("/")[2] for each in found}
+
+
 def read_bytes(uri: Uri) -> bytes:
     """A file's whole content."""
     filesystem, path = resolve(uri)
@@ -122,7 +145,10 @@ def open_read(uri: Uri) -> Iterator[BinaryIO]:
 
 
 def signed_url(uri: Uri, expires_s: int) -> str:
-    """A URL by which anyone can read a file on an object store for some time."""
+    """A URL by which anyone can read a file on an object store for some time.
+
+    It ends earlier where the credentials that sign it do: a role's last an hour or a few.
+    """
     filesystem, path = resolve(uri)
     with explained(uri):
         return str(filesystem.sign(path, expiration=expires_s))
@@ -136,16 +162,39 @@ def write_bytes(uri: Uri, content: bytes) -> None:
 
 @contextmanager
 def open_write(uri: Uri) -> Iterator[BinaryIO]:
-    """A new file that takes its place, whole, when the block ends; after an error there is none."""
+    """A new file that takes its place, whole, when the block ends; after an error there is none.
+
+    To an object store it is sent while it is written, so no more than a part is in memory.
+    """
     filesystem, path = resolve(uri)
     if isinstance(filesystem, LocalFileSystem):
         with _moved_into_place(Path(path), uri) as file:
             yield file
         return
-    buffer = io.BytesIO()
-    yield buffer
     with explained(uri):
-        filesystem.pipe_file(path, buffer.getvalue())
+        file = filesystem.open(path, "wb", block_size=_PART_BYTES)
+        try:
+            yield file
+        except BaseException:
+            with suppress(OSError):  # the store may be what is wrong
+                file.discard()
+            file.closed = True  # else it would be sent all the same
+            raise
+        file.close()
+
+
+def swap(uri: Uri, old: bytes | None, new: bytes | None, *, folder: bool = False) -> bool:
+    """Replace a small file if it holds what is expected; whether it did.
+
+    None stands for no file; with `folder` a local folder that has nothing else goes with it. Of
+    all who try at once one succeeds. Where an object store knows no conditions, those who try
+    within the same moment may all succeed, and the last one's stays.
+    """
+    filesystem, path = resolve(uri)
+    if isinstance(filesystem, LocalFileSystem):
+        return _swapped_locally(Path(path), old, new, folder)
+    with explained(uri):
+        return _swapped(filesystem, path, old, new)
 
 
 def remove(uri: Uri) -> None:
@@ -206,6 +255,58 @@ def explained(uri: Uri) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise type(error)(f"{uri}: {error.strerror or _line(error)}") from error
+
+
+def _swapped_locally(path: Path, old: bytes | None, new: bytes | None, folder: bool) -> bool:
+    with _locked(path.parent):
+        if (path.read_bytes() if path.exists() else None) != old:
+            return False
+        if new is not None:
+            write_bytes(path, new)
+            return True
+        path.unlink(missing_ok=True)
+        if folder:
+            with suppress(OSError):  # others have files in it
+                path.parent.rmdir()
+        return True
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a local folder, which is made if need be, against all who ask for it in this way."""
+    while True:
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a network's file system may have no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _swapped(store: Any, path: str, old: bytes | None, new: bytes | None) -> bool:
+    try:
+        condition = {"IfMatch": store.info(path)["ETag"]}
+        found = store.cat_file(path)
+    except FileNotFoundError:
+        condition, found = {"IfNoneMatch": "*"}, None
+    if found != old:
+        return False
+    try:
+        if new is not None:
+            store.pipe_file(path, new, **condition)
+        elif old is not None:
+            store.rm_file(path)
+    except OSError as error:
+        said = getattr(error.__cause__, "response", {})
+        if said.get("Error", {}).get("Code") in _CHANGED:
+            return False
+        raise
+    return True
 
 
 @contextmanager

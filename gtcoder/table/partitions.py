@@ -167,7 +167,7 @@ def _foreign(name: str) -> TableError:
     return TableError(
         f"{name} is neither Parquet nor CSV by its ending (.parquet, .csv, .tsv, .txt, .csv.gz, …);"
         " name the table's files with a glob such as 'folder/*.parquet', or say that they are CSV "
-        "with --csv sep=,"
+        "with `csv='sep=,'`"
     )
 
 

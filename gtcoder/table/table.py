@@ -23,6 +23,7 @@ from gtcoder.table.partitions import (
     TableFile,
     partition_value,
 )
+from gtcoder.typos import listed, meant
 
 BATCH_ROWS = 131_072
 PIECE_ROWS = 250_000
@@ -173,7 +174,8 @@ class Table:
         unknown = [name for name in columns if name not in self.schema.names]
         if unknown:
             raise TableError(
-                f"no column {unknown[0]!r} in {self.uri}; there are {', '.join(self.schema.names)}"
+                f"no column {unknown[0]!r} in {self.uri}; there are {listed(self.schema.names)}"
+                f"{meant(unknown[0], self.schema.names)}"
             )
         return pa.schema([self.schema.field(name) for name in columns])
 

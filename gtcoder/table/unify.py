@@ -37,7 +37,7 @@ def unify(schemas: Iterable[tuple[str, pa.Schema]]) -> pa.Schema:
                 raise TableError(
                     f"column {field.name!r} has type {known.type} in {origin[field.name]} but "
                     f"{field.type} in {path}; write both with one type, or leave the column out "
-                    f"with --exclude {field.name}"
+                    f"with `exclude={[field.name]!r}`"
                 )
             if kind != known.type:
                 origin[field.name] = path
@@ -141,5 +141,5 @@ def _same_columns(
         if name is not None:
             raise TableError(
                 f"column {name!r} of {one} is missing from {two}; leave it out with "
-                f"--exclude {name}, write it there too, or name only files that have it"
+                f"`exclude={[name]!r}`, write it there too, or name only files that have it"
             )

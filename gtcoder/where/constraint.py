@@ -1,7 +1,8 @@
-"""What rows must be like: conditions -> constraints on encoded fields.
+"""What rows must be like: conditions -> constraints on encoded fields, and checks of whole rows.
 
 Ends of ranges are included, a date stands for its whole day, and several conditions on one column
-must all hold.
+must all hold. A condition on a column that rules derive becomes one on the columns it follows from
+where these have a code for each value, and is seen to in whole rows.
 """
 
 import difflib
@@ -17,12 +18,17 @@ import pyarrow.types as pt
 from gtcoder.codec.category import CategoryTransform
 from gtcoder.codec.codec import Codec
 from gtcoder.codec.layout import Constraint
-from gtcoder.codec.lookup import lookup_type
 from gtcoder.codec.number import NumberTransform
 from gtcoder.codec.transform import Transform
 from gtcoder.errors import ConditionError
+from gtcoder.rules.rule import Derived, Missing, is_raised
+from gtcoder.rules.together import Together
+from gtcoder.schema.kind import CATEGORIES
 from gtcoder.schema.schema import Column
-from gtcoder.table.types import is_text, value_type
+from gtcoder.table.lookup import lookup_type
+from gtcoder.table.types import Family, family_of, is_text, value_type
+from gtcoder.where.conditions import Check, Conditions
+from gtcoder.where.derived import both, combined, projected
 from gtcoder.where.literal import TickRange, tick_range
 from gtcoder.where.written import Condition, Where, read_where
 
@@ -35,25 +41,74 @@ class _Asked:
     """A column that conditions name, its transform, and the place of its field, if it has one."""
 
     column: Column
-    transform: Transform
+    transform: Transform | None
     field: int | None
 
 
-def constraints(codec: Codec, where: Where) -> dict[int, Constraint]:
-    """The constraints that `where` puts on rows, by the place of the field they are on.
+def constraints(codec: Codec, where: Where) -> Conditions:
+    """What `where` asks of rows.
 
     Raises:
         ConditionError: an unknown column, a column that is not learned, a category or a range
             that no row can have; the message names what is known.
     """
-    names = codec.schema.names
-    found = {}
-    for name, conditions in read_where(where, names).items():
-        at = names.index(name)
-        one = _Asked(codec.schema.columns[at], codec.transforms[at], codec.places.get(at))
-        place, constraint = _constraint(one, conditions)
-        found[place] = constraint
-    return found
+    learned = {column.name: at for at, column in enumerate(codec.learned)}
+    kept = (r for r in codec.rules.kept if isinstance(r, Derived | Missing))
+    changed = {r.target for r in kept if isinstance(r, Missing) or is_raised(r)}
+    found: dict[int, Constraint] = {}
+    checks = []
+    for name, conditions in read_where(where, codec.schema.names).items():
+        column, rule = codec.schema[name], codec.rules.derived.get(name)
+        if isinstance(rule, Together):
+            at = learned[rule.name]
+            constraint = combined(codec, rule, at, _check(column, conditions))
+            _put(found, codec.places.get(at), constraint, name)
+        elif rule is not None:
+            check = _check(column, conditions)
+            checks.append(check)
+            for place, constraint in projected(codec, rule, check).items():
+                _put(found, place, constraint, name)
+        else:
+            at = learned[name]
+            one = _Asked(column, codec.transforms[at], codec.places.get(at))
+            place, constraint = _constraint(one, conditions)
+            _put(found, place, constraint, name)
+            if name in changed:
+                checks.append(_check(column, conditions))
+    return Conditions(found, tuple(checks))
+
+
+def _put(
+    found: dict[int, Constraint], place: int | None, constraint: Constraint, name: str
+) -> None:
+    """Add what a field must be to what it must be already."""
+    if place is None:
+        return
+    if place in found:
+        constraint = both(found[place], constraint)
+    if not constraint.weights.any():
+        raise ConditionError(
+            f"column {name!r}: no row that was learned from has this, or not together with the "
+            "other conditions; widen one of them"
+        )
+    found[place] = constraint
+
+
+def _check(column: Column, conditions: Sequence[Condition]) -> Check:
+    """What whole rows must be like, of any column."""
+    one = _Asked(column, None, None)
+    if family_of(value_type(column.type)) is Family.NUMBER and column.kind not in CATEGORIES:
+        allowed, missing = _allowed(one, conditions)
+        return Check(column.name, missing, ranges=tuple(allowed))
+    missing, words = True, None
+    for condition in conditions:
+        if condition.operator != "=" or isinstance(condition.value, tuple):
+            raise _no_order(one, condition)
+        values = _any_of(condition)
+        missing = missing and any(value is None or value == "" for value in values)
+        named = {word for value in values if value is not None for word in _candidates(one, value)}
+        words = named if words is None else words & named
+    return Check(column.name, missing, words=pa.array(list(words or ()), lookup_type(column.type)))
 
 
 def _constraint(one: _Asked, conditions: Sequence[Condition]) -> tuple[int, Constraint]:
@@ -74,6 +129,7 @@ def _constraint(one: _Asked, conditions: Sequence[Condition]) -> tuple[int, Cons
 
 
 def _nothing(one: _Asked, conditions: Sequence[Condition]) -> ConditionError:
+    assert one.transform is not None
     known = one.transform.describe()
     if "categories" in known:
         values = ", ".join(map(str, known["categories"][:10]))
@@ -108,14 +164,18 @@ def _category(
     found = []
     for condition in conditions:
         if condition.operator != "=" or isinstance(condition.value, tuple):
-            raise ConditionError(
-                f"column {one.column.name!r}: expected {one.column.name}=CATEGORY, as values of "
-                f"kind {one.column.kind} have no order; found {condition}; name categories"
-            )
+            raise _no_order(one, condition)
         each = [_one_category(one, transform, value) for value in _any_of(condition)]
         found.append(np.max([constraint.weights for constraint in each], axis=0))
     weights = np.min(found, axis=0)
     return Constraint(weights, np.zeros_like(weights), np.zeros_like(weights))
+
+
+def _no_order(one: _Asked, condition: Condition) -> ConditionError:
+    return ConditionError(
+        f"column {one.column.name!r}: expected {one.column.name}=CATEGORY, as values of "
+        f"kind {one.column.kind} have no order; found {condition}; name categories"
+    )
 
 
 def _one_category(one: _Asked, transform: CategoryTransform, value: object) -> Constraint:
@@ -158,6 +218,15 @@ def _nearest(word: str, transform: CategoryTransform) -> str:
 
 
 def _number(one: _Asked, transform: NumberTransform, conditions: Sequence[Condition]) -> Constraint:
+    allowed, missing = _allowed(one, conditions)
+    found = [transform.constrain(low, high) for low, high in allowed]
+    if missing:
+        found.append(transform.missing())
+    return _union(one, found or [transform.constrain(math.inf, -math.inf)])
+
+
+def _allowed(one: _Asked, conditions: Sequence[Condition]) -> tuple[list[TickRange], bool]:
+    """The ticks that conditions allow, and whether they allow that there is none."""
     allowed: list[TickRange] = [(-math.inf, math.inf)]
     missing = True
     for condition in conditions:
@@ -166,10 +235,7 @@ def _number(one: _Asked, transform: NumberTransform, conditions: Sequence[Condit
         missing = missing and len(present) < len(values)
         ranges = [_range(one, condition, value) for value in present]
         allowed = _common(allowed, _apart(ranges))
-    found = [transform.constrain(low, high) for low, high in allowed]
-    if missing:
-        found.append(transform.missing())
-    return _union(one, found or [transform.constrain(math.inf, -math.inf)])
+    return allowed, missing
 
 
 def _common(some: Sequence[TickRange], others: Sequence[TickRange]) -> list[TickRange]:

@@ -4,13 +4,13 @@
 and, where only text or JSON can be said,  '{"age": {"from": 65}, "x": ["a", "b"]}'
 """
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gtcoder.errors import ConditionError
+from gtcoder.typos import listed, meant
 
 Where = Mapping[str, object] | Iterable[str]
 """Conditions, as a mapping from columns or as texts."""
@@ -45,6 +45,11 @@ def read_where(where: Where, names: Sequence[str]) -> dict[str, list[Condition]]
         where = [where]
     if isinstance(where, Mapping):
         read = _read_mapping(where)
+    elif not isinstance(where, Iterable) or not all(isinstance(text, str) for text in where):
+        raise ConditionError(
+            f"conditions: expected a dict of columns or texts, found {where!r}; write "
+            '{"age": (65, None)} or ["age>=65"]'
+        )
     else:
         read = [condition for text in where for condition in _read_text(text, names)]
     found: dict[str, list[Condition]] = {}
@@ -116,9 +121,7 @@ def _read_text(text: str, names: Sequence[str]) -> list[Condition]:
 
 
 def _unknown_column(name: str, names: Sequence[str]) -> ConditionError:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
     return ConditionError(
-        f"condition on {name!r}: expected one of the columns {listed}; found no such column{hint}"
+        f"condition on {name!r}: expected one of the columns {listed(names)}; found no such column"
+        f"{meant(name, names)}"
     )

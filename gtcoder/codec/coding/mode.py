@@ -70,13 +70,18 @@ class ModeCoding:
         """The least and the greatest scalar."""
         return -1.0, 1.0
 
+    @property
+    def spread(self) -> tuple[bool, ...]:
+        """All modes have a span."""
+        return (True,) * len(self)
+
     def share(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """The share of a mode between scalars `low` and `high`."""
         cdf = np.vectorize(lambda s: 0.5 * math.erf(_WIDTH * s / math.sqrt(2)), otypes=[float])
         return np.asarray((cdf(high) - cdf(low)) / (2 * cdf(1.0)))
 
-    def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The likeliest mode of each value (B,), and its scalar.
+    def encode(self, values: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The likeliest mode of each value (B,), and its scalar; `within` has no part in it.
 
         That is argmax over k of log(weight_k / sigma_k) - ((value - mu_k) / sigma_k)² / 2.
         """

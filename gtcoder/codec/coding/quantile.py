@@ -1,8 +1,8 @@
 """Quantile coding: a value ⇄ an ordered code and its position in the code, in [0, 1).
 
 A code is a piecewise-linear quantile function (see `intervals`), so uniform positions give back
-the column's own distribution. On a grid a value stands for its cell, and the cell's middle is what
-encodes it.
+the column's own distribution. A value that many rows share, or one on a grid, has an interval of
+positions, and any of them encodes it.
 """
 
 from collections.abc import Mapping
@@ -48,8 +48,12 @@ class QuantileCoding:
     @property
     def scalar(self) -> Scalar:
         """None if every code is one value."""
-        binned = any(code.highs[-1] > code.lows[0] + self.whole for code in self.codes)
-        return Scalar.UNIFORM if binned else Scalar.NONE
+        return Scalar.UNIFORM if any(self.spread) else Scalar.NONE
+
+    @property
+    def spread(self) -> tuple[bool, ...]:
+        """Which codes hold several values."""
+        return tuple(code.highs[-1] > code.lows[0] + self.whole for code in self.codes)
 
     @property
     def span(self) -> tuple[float, float]:
@@ -60,14 +64,20 @@ class QuantileCoding:
         """The share of a code's rows at positions `low`..`high`."""
         return (high - low) / _LAST_POSITION
 
-    def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Codes int16 and positions float32 of values int64 (grid) or float64, all (B,)."""
+    def encode(self, values: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Codes int16 and positions float32 of values int64 (grid) or float64, all (B,).
+
+        Args:
+            values: what to encode.
+            within: which of a value's positions, in [0, 1) of them, float32 (B,).
+        """
         if self._table is None:
-            return self._locate(values)
-        codes, positions = self._table
-        first = int(self._flat.lows[0])
-        at = np.clip(values, first, first + len(codes) - 1) - first
-        return codes[at], positions[at]
+            codes, positions, widths = self._locate(values)
+        else:
+            first, last = int(self._flat.lows[0]), int(self._flat.lasts[-1])
+            at = np.clip(values, first, last) - first
+            codes, positions, widths = (each[at] for each in self._table)
+        return codes, np.minimum(positions + widths * within, _LAST_POSITION)
 
     def decode(self, codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Values int64 (grid) or float64 of codes and positions, all (B,)."""
@@ -85,8 +95,11 @@ class QuantileCoding:
             return (flat.lows[at].view(np.uint64) + steps).view(np.int64)
         return np.minimum(flat.lows[at] + along, flat.lasts[at])
 
-    def _locate(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest interval takes a value that is in none."""
+    def _locate(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Codes int16, and where each value's positions begin and how many are its, float32.
+
+        The nearest interval takes a value that is in none.
+        """
         flat = self._flat
         at = np.maximum(np.searchsorted(flat.lows, values, side="right") - 1, 0)
         after = np.minimum(at + 1, len(flat.lows) - 1)
@@ -95,13 +108,13 @@ class QuantileCoding:
             nearer = flat.lows[after].astype(np.float64) - x < x - flat.lasts[at]
             at = np.where(nearer, after, at)
             inside = np.clip(values, flat.lows[at], flat.lasts[at]) - flat.lows[at]
-        inside = inside.view(np.uint64) + 0.5 if self.whole else np.nan_to_num(inside)
-        positions = flat.middles[at] + inside * flat.rates[at]
-        return flat.codes[at], np.minimum(positions.astype(np.float32), _LAST_POSITION)
+        inside = inside.view(np.uint64) if self.whole else np.nan_to_num(inside)
+        positions = (flat.starts[at] + inside * flat.rates[at]).astype(np.float32)
+        return flat.codes[at], positions, flat.widths[at]
 
     @cached_property
-    def _table(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Codes and positions of every grid value, if those are few."""
+    def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """What `_locate` finds for every grid value, if those are few."""
         if not self.whole:
             return None
         first, last = int(self._flat.lows[0]), int(self._flat.lasts[-1])
@@ -138,8 +151,8 @@ class _Flat:
     codes: np.ndarray
     starts: np.ndarray
     """Position at which the interval starts in its code."""
-    middles: np.ndarray
-    """The same, but the interval's middle where it holds a single real value."""
+    widths: np.ndarray
+    """Positions of one value, float32: 0 among reals, but all of the interval's if it holds one."""
     slopes: np.ndarray
     """Values a position."""
     rates: np.ndarray
@@ -161,14 +174,15 @@ class _Flat:
         point = single & ~np.bool_(whole)
         lengths = (lasts - lows).view(np.uint64) + 1.0 if whole else _distances(lows, lasts)
         widths = np.where(point, 1.0, lengths)
+        rates = np.where(point, 0.0, shares / widths)
         return cls(
             lows=lows,
             lasts=lasts,
             codes=np.repeat(np.arange(len(codes)), [len(c.lows) for c in codes]).astype(np.int16),
             starts=starts,
-            middles=np.where(point, starts + shares / 2, starts),
             slopes=np.where(single, 0.0, widths / shares),
-            rates=np.where(point, 0.0, shares / widths),
+            rates=rates,
+            widths=np.where(point, shares, rates * whole).astype(np.float32),
             room=np.nextafter(lengths, 0.0),
             of_cell=np.repeat(np.arange(len(lows), dtype=np.int32), cells),
         )

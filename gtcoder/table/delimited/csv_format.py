@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from gtcoder.errors import ConfigError
 
-EXAMPLE = "--csv 'sep=;,decimal=,,encoding=latin-1,null=NA|-,dates=dmy,text=zip|phone'"
+EXAMPLE = "`csv='sep=;,decimal=,,encoding=latin-1,null=NA|-,dates=dmy,text=zip|phone'`"
 ORDERS = ("dmy", "mdy", "ymd")
 """Of day, month and year."""
 
@@ -59,23 +59,24 @@ class CsvFormat:
         for name, least in (("sep", 1), ("quote", 0), ("escape", 0), ("thousands", 0)):
             value = getattr(self, name)
             if value is not None and not least <= len(value) <= 1:
-                raise ConfigError(f"--csv {name}={value}: expected one character, e.g. {EXAMPLE}")
+                said = said_so(**{name: value})
+                raise ConfigError(f"{said}: expected one character, e.g. {EXAMPLE}")
         if self.sep is not None and (self.sep in '"\r\n' or not self.sep.isascii()):
-            raise ConfigError(f"--csv sep={self.sep!r}: expected a separator such as ; or tab")
+            raise ConfigError(f"{said_so(sep=self.sep)}: expected a separator such as ; or tab")
         if self.decimal not in (None, ".", ","):
-            raise ConfigError(f"--csv decimal={self.decimal}: expected . or ,")
+            raise ConfigError(f"{said_so(decimal=self.decimal)}: expected . or ,")
         if self.decimal is not None and self.decimal == self.thousands:
-            raise ConfigError(f"--csv: {self.decimal!r} cannot be both decimal and thousands")
+            raise ConfigError(f"`csv=`: {self.decimal!r} cannot be both decimal and thousands")
         if self.dates is not None and self.dates not in ORDERS:
-            raise ConfigError(f"--csv dates={self.dates}: expected {', '.join(ORDERS)}")
+            raise ConfigError(f"{said_so(dates=self.dates)}: expected {', '.join(ORDERS)}")
         if self.skip is not None and self.skip < 0:
-            raise ConfigError(f"--csv skip={self.skip}: expected a number of lines")
+            raise ConfigError(f"{said_so(skip=self.skip)}: expected a number of lines")
         if self.encoding is not None:
             try:
                 codecs.lookup(self.encoding)
             except LookupError as error:
                 raise ConfigError(
-                    f"--csv encoding={self.encoding}: no such encoding; "
+                    f"{said_so(encoding=self.encoding)}: no such encoding; "
                     "expected e.g. utf-8, latin-1, cp1252, utf-16"
                 ) from error
 
@@ -102,9 +103,15 @@ class CsvFormat:
         return cls(**{name: _value(name, value) for name, value in plain.items()})
 
     def __str__(self) -> str:
-        """As it is written after `--csv`; `of` reads it back."""
+        """As it is written for `csv=`; `of` reads it back."""
         told = [(f.name, getattr(self, f.name)) for f in fields(self)]
         return " ".join(f"{n}={_written(v)}" for n, v in told if v is not None and v != ())
+
+
+def said_so(**setting: object) -> str:
+    """One setting as a Python caller writes it, `csv='sep=,'`, for messages."""
+    ((name, value),) = setting.items()
+    return f"`csv={f'{name}={value}'!r}`"
 
 
 _SETTINGS = tuple(field.name for field in fields(CsvFormat))
@@ -115,7 +122,7 @@ _UNKNOWN = re.compile(r"[,\s](\w+)=")
 def _settings(text: str) -> dict[str, str]:
     found = list(_SETTING.finditer(text))
     if not found or text[: found[0].start()].strip():
-        raise ConfigError(f"--csv {text!r}: expected {', '.join(_SETTINGS)}; e.g. {EXAMPLE}")
+        raise ConfigError(f"`csv={text!r}`: expected {', '.join(_SETTINGS)}; e.g. {EXAMPLE}")
     settings = {}
     for at, match in enumerate(found):
         end = found[at + 1].start() if at + 1 < len(found) else len(text)
@@ -125,20 +132,25 @@ def _settings(text: str) -> dict[str, str]:
         settings[match[1]] = bare if bare else text[end : end + 1].strip()
         unknown = _UNKNOWN.search(value)
         if unknown:
-            raise ConfigError(f"--csv: no setting {unknown[1]!r}; there are {', '.join(_SETTINGS)}")
+            raise _unknown(unknown[1])
         if not settings[match[1]]:
-            raise ConfigError(f"--csv {match[1]}=: expected a value; none if there is none")
+            said = said_so(**{match[1]: ""})
+            raise ConfigError(f"{said}: expected a value; none if there is none")
     return settings
+
+
+def _unknown(name: str) -> ConfigError:
+    return ConfigError(f"`csv=`: no setting {name!r}; there are {', '.join(_SETTINGS)}")
 
 
 def _value(name: str, value: Any) -> Any:
     if name not in _SETTINGS:
-        raise ConfigError(f"--csv: no setting {name!r}; there are {', '.join(_SETTINGS)}")
+        raise _unknown(name)
     if name == "skip":
         try:
             return int(value)
         except ValueError as error:
-            raise ConfigError(f"--csv skip={value}: expected a number of lines") from error
+            raise ConfigError(f"{said_so(skip=value)}: expected a number of lines") from error
     if name in ("null", "text", "names"):
         return tuple(value.split("|")) if isinstance(value, str) else tuple(map(str, value))
     if name in ("encoding", "dates"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gtcoder.table.delimited.csv_format import CsvFormat
+from gtcoder.table.delimited.csv_format import CsvFormat, said_so
 from gtcoder.table.delimited.readings import (
     FAMILIES,
     NO_VALUES,
@@ -166,11 +166,11 @@ def reading_of(
     if dates:
         order = _order(evidence, dates, known)
         if order is None and said.dates is not None:
-            return None, f"its dates are not all {said.dates} as --csv says, so it stays text"
+            return None, f"its dates are not all {said.dates} as `csv=` says, so it stays text"
         if order is None:
             return None, (
                 "day and month could be either way round, so it stays text; say which with "
-                "--csv dates=dmy or dates=mdy"
+                "`csv='dates=dmy'` or dates=mdy"
             )
         return Reading(order, _moment(evidence, order, alive[order])), ""
     name = next(iter(alive), "")
@@ -207,7 +207,7 @@ def _number_family(
         return "plain", ""
     fitting = [name for name in names if _allowed(name, said)]
     if not fitting:
-        return "", "its numbers are not written as --csv says, so it stays text"
+        return "", "its numbers are not written as `csv=` says, so it stays text"
     if "plain" in fitting:
         grouped = f"number {known.decimal}{known.thousands}"
         return (grouped if grouped in fitting and known.thousands else "plain"), ""
@@ -224,12 +224,12 @@ def _number_family(
     if by_mark and known.decimal is None and by_mark != fitting:
         what = "decimal" if mark == "," else "between thousands"
         other = "thousands" if mark == "," else "decimal"
-        return by_mark[0], f"its commas are taken as {what}; if not, say --csv {other}=,"
+        return by_mark[0], f"its commas are taken as {what}; if not, say `csv='{other}=,'`"
     if by_mark:
         return by_mark[0], ""
     return "", (
         "the comma in its numbers could be decimal or between thousands, so it stays text; "
-        "say which with --csv decimal=, or thousands=,"
+        "say which with `csv='decimal=,'` or thousands=,"
     )
 
 
@@ -246,5 +246,5 @@ def _text_note(evidence: Evidence) -> str:
     words = sorted(evidence.words)
     if words and evidence.alive is not None:
         listed = "|".join(words)
-        return f"{listed} among its words is kept; if it means nothing, say --csv null={listed}"
+        return f"{listed} among its words is kept; if it means nothing, say {said_so(null=listed)}"
     return ""

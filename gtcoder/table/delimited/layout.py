@@ -102,7 +102,7 @@ def _encoding(path: str, head: bytes, said: CsvFormat) -> str:
     encoding = said.encoding or next((name for bom, name in _BOMS if head.startswith(bom)), None)
     if encoding is None and 10 * head[:1000].count(0) > len(head[:1000]):
         raise TableError(
-            f"{path} holds many zero bytes; if it is UTF-16, say so: --csv encoding=utf-16-le"
+            f"{path} holds many zero bytes; if it is UTF-16, say so: `csv='encoding=utf-16-le'`"
         )
     return encoding or "utf-8"
 
@@ -121,7 +121,7 @@ def not_encoded(path: str, encoding: str, found: bytes, line: int | None = None)
     where = f"line {line:,} of {path}" if line else path
     return TableError(
         f"{where} is not {encoding.upper()}: it holds the byte 0x{found[:1].hex()}; "
-        f"say its encoding, e.g. --csv encoding={other}"
+        f"say its encoding, e.g. `csv='encoding={other}'`"
     )
 
 

@@ -169,8 +169,8 @@ def _ragged(path: str, layout: Layout, columns: tuple[str, ...] | list[str]) -> 
     return TableError(
         f"row {row.number:,} of {path} has {row.actual_columns} fields, but the header has "
         f"{row.expected_columns} between {layout.sep!r}; mend the row, put quotes around fields "
-        "that hold the separator, or say what the file is like with --csv sep=, quote=, comment=, "
-        f"skip= (lines before the header; {layout.lines - 1} now)"
+        "that hold the separator, or say with `csv=` what the file is like: sep=, quote=, "
+        f"comment=, skip= (lines before the header; {layout.lines - 1} now)"
     )
 
 

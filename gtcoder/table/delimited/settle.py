@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from gtcoder.errors import TableError
-from gtcoder.table.delimited.csv_format import CsvFormat
+from gtcoder.table.delimited.csv_format import CsvFormat, said_so
 from gtcoder.table.delimited.evidence import Conventions, Evidence, conventions, reading_of
 from gtcoder.table.delimited.layout import Layout
 from gtcoder.table.delimited.readings import FAMILIES, NOTHING, Reading
+from gtcoder.typos import listed, meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def settle(uri: str, surveys: Sequence[Survey], said: CsvFormat) -> Settled:
     unknown = next((name for name in said.text if name not in names), None)
     if unknown is not None:
         raise TableError(
-            f"--csv text={unknown}: no such column in {uri}; there are {', '.join(names)}"
+            f"{said_so(text=unknown)}: no such column in {uri}; there are {listed(names)}"
+            f"{meant(unknown, names)}"
         )
     everything = [evidence for survey in surveys for evidence in survey.columns.values()]
     known = conventions(everything, said)
@@ -84,7 +86,7 @@ def settle(uri: str, surveys: Sequence[Survey], said: CsvFormat) -> Settled:
     if not said.names and any(_looks_like_a_row(plan.readings) for plan in plans):
         told += (
             f"the first line of {surveys[0].path} is read as a header but looks like a row; if it "
-            "is one, name the columns with --csv names=a|b|c",
+            "is one, name the columns with `csv='names=a|b|c'`",
         )
     return Settled(plans, _format(said, surveys[0].layout, known), told)
 

@@ -60,7 +60,7 @@ def test_few_infinities_are_not_written_and_come_back_as_numbers():
 def test_conditions_know_infinities(where, met):
     values = np.repeat([1.0, np.inf, -np.inf], [40, 10, 20])
     codec = fit(pa.table({"x": values}))
-    ((_, constraint),) = constraints(codec, [where]).items()
+    ((_, constraint),) = constraints(codec, [where]).fields.items()
     codes = np.flatnonzero(constraint.weights).astype(np.int16)[:, None]
     drawn = codec.decode(
         Encoded(codes, np.zeros(codes.shape, np.float32)), RNG.random((len(codes), 2)), codes[:, 0]

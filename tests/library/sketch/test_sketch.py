@@ -112,7 +112,7 @@ def test_memory_is_bounded():
         columns = {"x": rng.random(len(rows)), "w": identifiers, "prose": prose}
         parts.append(TableSketch.of(pa.table(columns)))
     merged = reduce(TableSketch.merge, parts)
-    assert len(pickle.dumps(merged)) < 3 * 1_000_000
+    assert len(pickle.dumps(merged)) < 3.5 * 1_000_000
     assert (merged.columns["w"].texts.prefix, merged.columns["w"].texts.shortest) == ("AB-1", 10)
     for name in columns:
         assert merged.columns[name].distinct == pytest.approx(1_000_000, rel=0.06)

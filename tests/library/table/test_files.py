@@ -1,6 +1,7 @@
 """Files that are seen are whole, and errors name the file."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ from gtcoder.table.files import (
     is_local,
     join,
     list_files,
+    names,
     open_read,
     open_write,
     read_bytes,
     remove,
     remove_leftovers,
     resolve,
+    swap,
     write_bytes,
 )
 
@@ -93,3 +96,39 @@ def test_missing_and_denied_name_the_file(tmp_path):
     Path(tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file/below: a file is in the way"):
         write_bytes(tmp_path / "file" / "below", b"")
+
+
+def test_names_are_of_what_is_directly_there(tmp_path):
+    write_bytes(tmp_path / "a" / "b", b"")
+    (tmp_path / "empty").mkdir()
+    assert names(tmp_path) == {"a", "empty"}
+    assert names(tmp_path / "nothing") == set()
+
+
+def test_a_file_is_swapped_only_for_what_was_expected(tmp_path):
+    path = tmp_path / "folder" / "file"
+    assert not swap(path, b"1", b"2")
+    assert swap(path, None, b"1")
+    assert not swap(path, None, b"2")
+    assert not swap(path, b"0", None)
+    assert read_bytes(path) == b"1"
+    assert swap(path, b"1", b"2")
+    write_bytes(tmp_path / "folder" / "other", b"")
+    assert swap(path, b"2", None)
+    assert names(tmp_path / "folder") == {"other"}
+    remove(tmp_path / "folder" / "other")
+    assert swap(path, None, None, folder=True)
+    assert not exists(tmp_path / "folder")
+
+
+def test_of_many_who_swap_at_once_one_succeeds(tmp_path):
+    def count(number):
+        path = tmp_path / "folder" / "count"
+        while not swap(
+            path, old := read_bytes(path) if exists(path) else None, (old or b"") + b"x"
+        ):
+            pass
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(count, range(80)))
+    assert read_bytes(tmp_path / "folder" / "count") == b"x" * 80

@@ -63,7 +63,7 @@ def test_files_need_not_agree_on_what_is_left_out(tmp_path, ending, one, two):
             pa.csv.write_csv(pa.table(columns), tmp_path / f"{name}.csv")
         else:
             pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
-    with pytest.raises(TableError, match=r"column 'y' .*--exclude y"):
+    with pytest.raises(TableError, match=r"column 'y' .*`exclude=\['y'\]`"):
         locate(tmp_path)
     table = locate(tmp_path, exclude=["y"])
     assert table.unread == ("y",)

@@ -275,7 +275,7 @@ def broken(tmp_path, what):
         ("header only", r"the table has no rows$"),
         (
             "ragged csv",
-            r"^row 3 of .*t\.csv has 1 fields, but the header has 2 between ','; .* --csv sep=",
+            r"^row 3 of .*t\.csv has 1 fields, but the header has 2 between ','; .* `csv=` .*sep=",
         ),
         ("csv twins", r"t\.csv has two columns named 'x'; rename one$"),
         ("csv types", r"column 'x' has type int64 in .*1\.csv but string in .*2\.csv"),
@@ -283,9 +283,12 @@ def broken(tmp_path, what):
         ("other ending", r"README\.md is neither Parquet nor CSV by its ending .* glob"),
         (
             "column missing",
-            r"column 'y' of .*1\.parquet is missing from .*2\.parquet; .*--exclude y",
+            r"column 'y' of .*1\.parquet is missing from .*2\.parquet; .*`exclude=\['y'\]`",
         ),
-        ("column new", r"column 'y' of .*2\.parquet is missing from .*1\.parquet; .*--exclude y"),
+        (
+            "column new",
+            r"column 'y' of .*2\.parquet is missing from .*1\.parquet; .*`exclude=\['y'\]`",
+        ),
         (
             "keys differ",
             r"partition folders differ: .*\['m'\].*t\.parquet has none; name those that belong",

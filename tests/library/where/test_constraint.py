@@ -159,7 +159,7 @@ CASES = [case for case in CASES if case[1]]
 def test_what_is_drawn_within_a_condition_meets_it(codec, where, name, holds):
     if codec is MODES and str(where) == "{'age': [17, 90]}":
         pytest.skip("two values of one Gaussian mode are no single stretch of it")
-    found = constraints(codec, [where] if isinstance(where, str) else where)
+    found = constraints(codec, [where] if isinstance(where, str) else where).fields
     ((at, constraint),) = found.items()
     assert codec.layout.fields[at].name == name
     assert constraint.weights.dtype == constraint.low.dtype == constraint.high.dtype == np.float32
@@ -169,7 +169,7 @@ def test_what_is_drawn_within_a_condition_meets_it(codec, where, name, holds):
 
 @pytest.mark.parametrize(("where", "name", "holds"), CASES, ids=lambda part: str(part)[:40])
 def test_a_condition_weighs_as_many_rows_as_meet_it(where, name, holds):
-    found = constraints(CODEC, [where] if isinstance(where, str) else where)
+    found = constraints(CODEC, [where] if isinstance(where, str) else where).fields
     (constraint,) = found.values()
     asks_missing = bool(constraint.weights[-1]) and name in ("city", "ratio")
     values = [v for v in TABLE[name].to_pylist() if asks_missing or v is not None]
@@ -184,7 +184,7 @@ def test_law_ranges_of_reals_are_met(ends, rows):
     numbers = np.random.default_rng(rows).standard_normal(rows)
     codec = fit(pa.table({"x": numbers}))
     try:
-        found = constraints(codec, {"x": (low, high)})
+        found = constraints(codec, {"x": (low, high)}).fields
     except ConditionError:
         known = codec.describe()["x"]
         assert low == high or high < known["low"] or low > known["high"]
@@ -197,22 +197,22 @@ def test_law_ranges_of_reals_are_met(ends, rows):
 
 
 def test_several_columns_give_a_constraint_each():
-    found = constraints(CODEC, {"age": (30, 40), "sex": "Male", "flag": True})
+    found = constraints(CODEC, {"age": (30, 40), "sex": "Male", "flag": True}).fields
     assert [CODEC.layout.fields[at].name for at in found] == ["age", "sex", "flag"]
-    assert constraints(CODEC, []) == constraints(CODEC, {}) == {}
+    assert constraints(CODEC, []).fields == constraints(CODEC, {}).fields == {}
 
 
 def test_no_matter_what_a_column_is_called():
     table = pa.table({"a>=b": [1, 2] * 20, "a": [3, 4] * 20, "x y=z": ["u", "v"] * 20})
     codec = fit(table)
     for where, name in (("a>=b>=2", "a>=b"), ("a>=4", "a"), ("x y=z=u", "x y=z")):
-        (at,) = constraints(codec, [where])
+        (at,) = constraints(codec, [where]).fields
         assert codec.layout.fields[at].name == name
 
 
 def test_the_rest_can_be_asked_for():
     codec = fit(pa.table({"x": ["a"] * 50 + ["b"] * 50 + [str(k) for k in range(20)]}))
-    found = constraints(codec, {"x": "<other>"})
+    found = constraints(codec, {"x": "<other>"}).fields
     assert set(draw(codec, found).to_pylist()) == {"<other>"}
 
 
@@ -260,15 +260,16 @@ def test_errors_name_the_column_and_what_is_known(where, message):
 
 def test_many_conditions_on_one_column_cost_no_more_than_their_number():
     once, often = (
-        next(iter(constraints(CODEC, ['{"age": [40, 41, 60]}'] * n).values())) for n in (1, 60)
+        next(iter(constraints(CODEC, ['{"age": [40, 41, 60]}'] * n).fields.values()))
+        for n in (1, 60)
     )
     for name in ("weights", "low", "high"):
         assert (getattr(once, name) == getattr(often, name)).all()
 
 
 def test_ranges_that_overlap_are_one():
-    (whole,) = constraints(CODEC, {"age": (30, 50)}).values()
-    (parts,) = constraints(CODEC, {"age": [(30, 44), (41, 50), (35, 42)]}).values()
+    (whole,) = constraints(CODEC, {"age": (30, 50)}).fields.values()
+    (parts,) = constraints(CODEC, {"age": [(30, 44), (41, 50), (35, 42)]}).fields.values()
     for name in ("weights", "low", "high"):
         assert (getattr(whole, name) == getattr(parts, name)).all()
 
@@ -307,7 +308,7 @@ def test_the_last_day_of_the_calendar_is_refused():
 )
 def test_conditions_out_of_json(plain, same):
     for where in (from_json(plain), [json.dumps(plain)] if isinstance(plain, dict) else plain):
-        found, expected = constraints(CODEC, where), constraints(CODEC, same)
+        found, expected = constraints(CODEC, where).fields, constraints(CODEC, same).fields
         assert list(found) == list(expected)
         for at, one in found.items():
             np.testing.assert_array_equal(one.weights, expected[at].weights)

@@ -67,7 +67,7 @@ def test_nothing_said(said):
     ("said", "message"),
     [
         ("", "expected sep, quote"),
-        (";", "e.g. --csv 'sep=;"),
+        (";", "e.g. `csv='sep=;"),
         ("seperator=;", "expected sep, quote"),
         ("sep=;,colour=red", "no setting 'colour'"),
         ("null=NA,foo=1", "no setting 'foo'"),

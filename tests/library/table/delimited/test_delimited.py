@@ -104,7 +104,7 @@ def test_one_column_of_text_with_commas(read):
 def test_files_without_a_header(read, sep, row):
     text = (sep.join(row) + "\n") * 5
     table, _ = read(text)
-    assert "looks like a row; if it is one, name the columns with --csv names=" in table.notes[-1]
+    assert "looks like a row; if it is one, name the columns with `csv='names=" in table.notes[-1]
     table, rows = read(text, {"names": ["p", "q"]})
     assert rows.column_names == ["p", "q"]
     assert (len(rows), table.notes) == (5, ())
@@ -137,7 +137,7 @@ def test_another_encoding_is_named_with_the_cure(
 ):
     monkeypatch.setattr("gtcoder.table.delimited.reader._BLOCK_BYTES", 1 << 16)
     text = f"ort{sep}v\n" + f"Ort{sep}1\n" * late + f"{word}{sep}2\n" * 3
-    with pytest.raises(TableError, match=rf"t\.csv is not UTF-8: .*--csv encoding={cure}$"):
+    with pytest.raises(TableError, match=rf"t\.csv is not UTF-8: .*`csv='encoding={cure}'`$"):
         read(text, encoding=encoding)
     table, rows = read(text, f"encoding={encoding}", encoding=encoding)
     assert rows["ort"].to_pylist()[-3:] == [word] * 3
@@ -159,7 +159,7 @@ def test_marks_of_encodings_at_the_beginning(read, encoding):
 
 
 def test_utf_16_without_a_mark(read):
-    with pytest.raises(TableError, match="--csv encoding=utf-16-le"):
+    with pytest.raises(TableError, match="`csv='encoding=utf-16-le'`"):
         read("Größe;Zahl\nä;1,5\n", encoding="utf-16-le")
     _, rows = read("Größe;Zahl\nä;1,5\n", "encoding=utf-16-le", encoding="utf-16-le")
     assert rows.to_pydict() == {"Größe": ["ä"], "Zahl": [1.5]}
@@ -309,7 +309,7 @@ def test_an_order_that_is_open_is_told_and_can_be_said_or_shown(read, mark):
     assert rows["x"].to_pylist() == texts
     assert table.notes == (
         "column 'x': day and month could be either way round, so it stays text; say which with "
-        "--csv dates=dmy or dates=mdy",
+        "`csv='dates=dmy'` or dates=mdy",
     )
     for order, value in (("dmy", dt.date(2024, 2, 1)), ("mdy", dt.date(2024, 1, 2))):
         _, rows = read(column(texts), f"dates={order}")
@@ -390,7 +390,7 @@ def test_columns_that_stay_text(read):
     text = "zip,phone,v\n1,2,3\n4,,6\n"
     _, rows = read(text, "text=zip|phone")
     assert rows.to_pydict() == {"zip": ["1", "4"], "phone": ["2", None], "v": [3, 6]}
-    with pytest.raises(TableError, match=r"text=zap: no such column .* there are zip, phone, v"):
+    with pytest.raises(TableError, match=r"text=zap'`: no such column .* there are zip, phone, v"):
         read(text, "text=zap")
 
 
@@ -405,7 +405,7 @@ def test_a_row_with_a_wrong_number_of_fields(read, before, row, fields):
     said = str(caught.value)
     assert re.match(rf"row {before + 2:,} of .*t\.csv has {fields} fields, but the header", said)
     assert "has 2 between ','" in said
-    assert "--csv sep=" in said
+    assert "`csv=` what the file is like: sep=" in said
     assert "\n" not in said
 
 

@@ -27,7 +27,9 @@ def to_plain(values: pa.Array) -> list[Any]:
 def from_plain(plain: list[Any], arrow_type: pa.DataType) -> pa.Array:
     """The inverse of `to_plain` for a column's type."""
     kind = lookup_type(arrow_type)
-    return pa.array(map(float, plain) if pt.is_floating(kind) else plain, kind)
+    if pt.is_floating(kind):
+        plain = [None if value is None else float(value) for value in plain]
+    return pa.array(plain, kind)
 
 
 def as_lookup(array: pa.Array, column_type: pa.DataType) -> pa.Array:

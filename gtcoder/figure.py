@@ -1,0 +1,53 @@
+"""A figure of matplotlib, which is there only where it was asked for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gtcoder.errors import GTCoderError
+
+REAL, SYNTHETIC = "#8c97a6", "#d9622b"
+"""Colours that can be told apart without red and green, on white and on black."""
+LONGEST_NAME = 28
+"""Characters of a column's name in a picture."""
+
+
+def file_figure(width: float, height: float) -> Any:
+    """A figure that is written and not shown, made in any thread; its sides are in inches.
+
+    Raises:
+        GTCoderError: matplotlib is not installed.
+    """
+    with _installed():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+    figure = Figure((width, height), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def shown_figure(width: float, height: float) -> Any:
+    """A figure of pyplot: a notebook shows it, and so does `matplotlib.pyplot.show()`.
+
+    Raises:
+        GTCoderError: matplotlib is not installed.
+    """
+    with _installed():
+        from matplotlib import pyplot
+
+    return pyplot.figure(figsize=(width, height), layout="constrained")
+
+
+def short(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name that fits beside a picture, drawn as it is: a dollar sign starts no formula."""
+    name = name if len(name) <= longest else name[: longest - 1] + "…"
+    return name.replace("$", r"\$")
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise GTCoderError('pictures need matplotlib: pip install "gtcoder[evaluate]"') from error
