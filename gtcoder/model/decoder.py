@@ -1,57 +1,23 @@
-"""Eq. 10 and 12, GTCoder: from z to the codes of a row, one step a field.
+"""Eq. 10 and 12, GTCoder: from z to the codes of a row, one step a field, and a number's cell.
 
 Shapes: B rows, K fields, S steps, Z latent, H hidden, V_s outcomes of step s, V of all steps.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gtcoder.codec.layout import Field, Layout, Scalar
+from gtcoder.codec.layout import Layout, Scalar
 from gtcoder.model.bounds import bounded
-from gtcoder.model.steps import Step, digit_frequencies, steps_of
+from gtcoder.model.grouped import Grouped
+from gtcoder.model.outcomes import CellTable, OutcomeTable
+from gtcoder.model.steps import CELLS, cells_of, digit_frequencies, steps_of
 
-
-def smooth_basis(step: Step, field: Field) -> Tensor:
-    """Hermite polynomials of degree 1 and 2 of each outcome's normal score, (V_s, 2).
-
-    0 where outcomes have no order. A Gaussian tilt of the marginal is linear in them.
-    """
-    if not field.ordered or step.size != field.cardinality:
-        return torch.zeros(step.size, 2)
-    share = torch.tensor(field.frequencies, dtype=torch.float64)
-    middle = share.cumsum(0) - share / 2
-    score = torch.special.ndtri(middle.clamp(1e-4, 1 - 1e-4))
-    return torch.stack([score, (score.square() - 1) / 2**0.5], 1).float()
-
-
-class OutcomeTable(nn.Module):
-    """A vector for every outcome of every step, (V, H): a smooth part and a free one.
-
-    Neighbouring values share the smooth part, which a few rows suffice to learn; the free part
-    tells them apart where there are rows to say so, and decays where there are none.
-    """
-
-    basis: Tensor
-    step: Tensor
-
-    def __init__(self, bases: Sequence[Tensor], hidden: int, std: float) -> None:
-        super().__init__()
-        basis = torch.cat(list(bases))  # (V, 2)
-        sizes = torch.tensor([len(each) for each in bases])
-        unordered = basis.any(1, keepdim=True).logical_not()
-        self.smooth = nn.Parameter(std * torch.randn(len(bases), basis.shape[1], hidden))
-        self.free = nn.Parameter(std * torch.randn(len(basis), hidden) * unordered)
-        self.register_buffer("basis", basis, persistent=False)
-        self.register_buffer(
-            "step", torch.arange(len(bases)).repeat_interleave(sizes), persistent=False
-        )
-
-    def forward(self) -> Tensor:
-        """The vectors, (V, H)."""
-        return self.free + torch.einsum("vp,vph->vh", self.basis, self.smooth[self.step])
+FEW_STEPS = 128
+"""Of so many at most the running sums are one product, which is faster than adding them up."""
 
 
 class Decoder(nn.Module):
@@ -59,89 +25,171 @@ class Decoder(nn.Module):
 
     NOTE[DIFF]: Eq. 10 decodes all columns from z alone, so that a dependence z does not carry is
     lost. Here a step also sees what was drawn before it, through one running sum shared by all
-    steps (NADE, Larochelle & Murray 2011), at the price of one table look-up a step.
+    steps (NADE, Larochelle & Murray 2011), at the price of one table look-up a step. A number is
+    drawn and seen in full: its code, then the cell of the code's span it lies in.
     """
 
+    column: Tensor
+    divisor: Tensor
+    size: Tensor
+    coded: Tensor
+    first: Tensor
+    cell: Tensor
+    cell_grouped: Tensor
+    place: Tensor
+    before: Tensor
+
     def __init__(
-        self,
-        layout: Layout,
-        *,
-        latent: int,
-        hidden: int,
-        autoregressive: bool,
-        dropout: float = 0,
-        jitter: float = 0,
+        self, layout: Layout, *, latent: int, hidden: int, autoregressive: bool, dropout: float = 0
     ) -> None:
         super().__init__()
-        self.steps = steps_of(layout)
+        self.steps = steps_of(layout, cells=autoregressive)
         self.modes = [k for k, f in enumerate(layout.fields) if f.scalar is Scalar.MODE]
         self.step_sizes = [step.size for step in self.steps]
-        self.first = [sum(self.step_sizes[:s]) for s in range(len(self.step_sizes))]
-        self.dropout, self.jitter = dropout, jitter
-        self.ordered = [k for k, field in enumerate(layout.fields) if field.ordered]
-        self.present = [layout.fields[k].present for k in self.ordered]
-        bases = [smooth_basis(step, layout.fields[step.field]) for step in self.steps]
+        self.dropout = dropout
+        pairs = [(step, layout.fields[step.field]) for step in self.steps]
+        coded = [s for s, step in enumerate(self.steps) if not step.is_cell]
+        self.cells = [s for s, step in enumerate(self.steps) if step.is_cell]
         self.expand = nn.Sequential(nn.Linear(latent, 64), nn.GELU(), nn.Linear(64, hidden))
-        self.step = nn.Parameter(torch.zeros(len(self.step_sizes), hidden))
-        self.seen = OutcomeTable(bases, hidden, std=0.1) if autoregressive else None
-        self.heads = OutcomeTable(bases, hidden, std=0.0)
-        shares = [digit_frequencies(s, layout.fields[s.field].frequencies) for s in self.steps]
+        self.step = nn.Parameter(torch.zeros(len(self.steps), hidden))
+        self.seen, self.seen_cells = None, None
+        if autoregressive:
+            self.seen = OutcomeTable([pairs[s] for s in coded], hidden, std=0.1)
+        if self.cells:
+            numbers = [coded.index(s - 1) for s in self.cells]
+            self.seen_cells = CellTable([pairs[s] for s in coded], numbers)
+        self.heads = OutcomeTable(pairs, hidden, std=0.0)
+        shares = [digit_frequencies(step, field.frequencies) for step, field in pairs]
         self.bias = nn.Parameter(torch.cat(shares).clamp_min(1e-6).log())
         if self.modes:
             self.mode_mean = nn.Linear(hidden, len(layout.fields))
             self.mode_log_std = nn.Parameter(torch.full((len(layout.fields),), -1.0))
+        self.grouped = Grouped(self.step_sizes)
+        self._register(coded, len(layout.fields))
 
-    def states(self, z: Tensor, codes: Tensor) -> Tensor:
-        """What each step's head sees, (B, S, H), given the true outcomes before it.
+    def _register(self, coded: Sequence[int], fields: int) -> None:
+        """Where the outcome of each step is found, and which steps are computed together."""
+        steps, sizes = self.steps, self.step_sizes
+        order = self.grouped.order
+        self.start = order.index(0)
+        indices = {
+            "column": [[step.field + fields * step.is_cell] for step in steps],
+            "divisor": [[max(step.divisor, 1)] for step in steps],
+            "size": [[size] for size in sizes],
+            "coded": coded,
+            "first": [[sum(sizes[s] for s in coded if s < at)] for at in coded],
+            "cell": self.cells,
+            "cell_grouped": [order.index(s) for s in self.cells],
+        }
+        for name, index in indices.items():
+            self.register_buffer(name, torch.tensor(index, dtype=torch.long), persistent=False)
+        sources = [*coded, *self.cells]
+        place = torch.tensor([sources.index(s) for s in range(len(steps))])
+        before = torch.ones(len(steps), len(steps)).tril(-1)[order][:, sources]
+        self.register_buffer("place", place, persistent=False)
+        self.register_buffer("before", before, persistent=False)
 
-        In training, whole outcomes and single units are dropped at random, so that no step relies
-        on one of them alone, and numbers are moved to codes nearby: when rows are drawn, what was
-        drawn before is never exactly what training rows had.
+    def outcomes(self, codes: Tensor, cells: Tensor) -> Tensor:
+        """The outcome of every step, int64 (S, B), of codes and cells, int64 (B, K)."""
+        both = torch.cat([codes, cells], 1).t()  # (2 K, B)
+        return both[self.column[:, 0]].div(self.divisor, rounding_mode="floor") % self.size
+
+    def states(self, z: Tensor, outcomes: Tensor) -> Tensor:
+        """What the heads see given the true outcomes (S, B) before them, (S, B, H), as grouped.
+
+        In training, whole outcomes, and units of a row, are dropped at random, so that no step
+        relies on one of them alone.
         """
-        state = self.expand(z).unsqueeze(1) + self.step  # (B, S, H)
+        first = self.expand(z) + self.step[0]  # (B, H)
+        dropout = self.dropout if self.training else 0.0
+        following = torch.cat([self.step[1:], self.step[-1:]]) - self.step  # (S, H)
+        seen = [following.unsqueeze(1).expand(-1, len(z), -1)]
         if self.seen is not None:
-            codes = self._jittered(codes) if self.training and self.jitter else codes
-            outcomes = [
-                first + s.digit(codes) for first, s in zip(self.first, self.steps, strict=True)
-            ]
-            seen = functional.embedding(torch.stack(outcomes, 1), self.seen())  # (B, S, H)
-            kept = functional.dropout(torch.ones_like(seen[:, :, :1]), self.dropout, self.training)
-            seen = seen * kept  # 1 / (1 - p) where kept, so that the sum's mean is that of drawing
-            state = state + seen.cumsum(1) - seen
-        return functional.dropout(functional.relu(state), self.dropout, self.training)
+            seen = self._seen(self.seen, outcomes, following, dropout)
+        state = functional.relu(self._sums(first, seen), inplace=True)
+        if dropout:
+            state = state * functional.dropout(torch.ones_like(first), dropout)
+        return state
 
-    def _jittered(self, codes: Tensor) -> Tensor:
-        """Ordered fields' codes moved at random; those that mean missing stay apart."""
-        exact, present = codes[:, self.ordered], codes.new_tensor(self.present)
-        noise = (torch.randn(exact.shape, device=codes.device) * self.jitter).round().long()
-        moved = torch.minimum((exact + noise).clamp_min(0), (present - 1).clamp_min(0))
-        jittered = codes.clone()
-        jittered[:, self.ordered] = torch.where(exact >= present, exact, moved)
-        return jittered
+    def _seen(
+        self, table: OutcomeTable, outcomes: Tensor, following: Tensor, dropout: float
+    ) -> list[Tensor]:
+        """What outcomes add to the running sum: of codes (N, B, H), then of cells.
+
+        Each step's bias goes with what is seen before it. What is left where outcomes are dropped
+        counts for 1 / (1 - p), so that the sum's mean is that of drawing.
+        """
+        kept = functional.dropout(torch.ones_like(outcomes, dtype=following.dtype), dropout)
+        vectors, bias = table(), following[self.coded]
+        at = outcomes[self.coded] + self.first
+        if dropout:
+            coded = functional.embedding(at, vectors) * kept[self.coded].unsqueeze(2)
+            seen = [coded + bias.unsqueeze(1)]
+        else:
+            seen = [functional.embedding(at, vectors + bias.index_select(0, table.step))]
+        if self.seen_cells is not None:
+            codes, cells = outcomes[self.cell - 1], outcomes[self.cell]
+            seen.append(self.seen_cells(table, codes, cells, kept[self.cell], following[self.cell]))
+        return seen
+
+    def _sums(self, first: Tensor, seen: Sequence[Tensor]) -> Tensor:
+        """The running sum before every step, (S, B, H), as grouped.
+
+        Args:
+            first: before the first step, (B, H).
+            seen: what each step adds, of codes and of cells: (N, B, H).
+        """
+        if len(self.steps) > FEW_STEPS:
+            added = torch.cat(list(seen))[self.place]
+            return first + (added.cumsum(0) - added)[self.grouped.order]
+        flat = first.flatten()
+        for before, added in zip(self.before.split([len(s) for s in seen], 1), seen, strict=True):
+            flat = torch.addmm(flat, before, added.flatten(1))  # (S, B · H)
+        return flat.view(len(self.steps), *first.shape)
+
+    @torch.no_grad()
+    def added(self) -> list[Tensor]:
+        """What each outcome adds to the running sum, S of (V_s, H).
+
+        Of cells (V_(s-1) · CELLS, H): all cells of the first code, then of the second.
+        """
+        hidden = self.heads.free.shape[1]
+        if self.seen is None:
+            return [self.bias.new_zeros(size, hidden) for size in self.step_sizes]
+        coded = iter(self.seen().split([step.size for step in self.steps if not step.is_cell]))
+        cells = iter(self.seen_cells.whole(self.seen) if self.seen_cells is not None else [])
+        return [next(cells if step.is_cell else coded) for step in self.steps]
 
     def logits(self, states: Tensor) -> list[Tensor]:
-        """Logits of each step from what its head sees (B, S, H): S of (B, V_s)."""
-        weights, biases = self.heads().split(self.step_sizes), self.bias.split(self.step_sizes)
-        return [
-            functional.linear(states[:, s], weight, bias)
-            for s, (weight, bias) in enumerate(zip(weights, biases, strict=True))
-        ]
+        """Logits of each step, in order, from what the heads see (S, B, H): S of (B, V_s)."""
+        grouped = self.grouped.logits(states, self.heads(), self.bias)
+        each = [logits for group in grouped for logits in group]
+        found = dict(zip(self.grouped.order, each, strict=True))
+        return [found[s][:, :size] for s, size in enumerate(self.step_sizes)]
 
     def reconstruction(self, z: Tensor, codes: Tensor, scalars: Tensor) -> Tensor:
         """Eq. 12: −log p(row | z), (B,): cross-entropies, and Gaussians for the scalars of modes.
+
+        The density of a number within its code's span of length 1 is `CELLS` times the probability
+        of its cell.
 
         Args:
             z: float32 (B, Z).
             codes: int64 (B, K).
             scalars: float32 (B, K).
         """
-        states = self.states(z, codes)  # (B, S, H)
-        total = z.new_zeros(len(z))
-        for step, logits in zip(self.steps, self.logits(states), strict=True):
-            digit = step.digit(codes)
-            total = total + functional.cross_entropy(logits.float(), digit, reduction="none")
+        outcomes = self.outcomes(codes, cells_of(scalars))
+        states = self.states(z, outcomes)
+        losses = self.grouped.cross_entropy(
+            states, self.heads(), self.bias, outcomes[self.grouped.order]
+        )  # (S, B), as grouped
+        total = losses.sum(0)
+        if self.seen_cells is not None:
+            spread = self.seen_cells.spread(outcomes[self.cell - 1])  # (N, B)
+            within = losses[self.cell_grouped]
+            total = total - (within * (1 - spread) + spread * math.log(CELLS)).sum(0)
         if self.modes:
-            mean, log_std = self.scalar_distribution(states[:, 0])
+            mean, log_std = self.scalar_distribution(states[self.start])
             error = (scalars - mean).square() / (2 * (2 * log_std).exp()) + log_std
             total = total + error[:, self.modes].sum(1)
         return total

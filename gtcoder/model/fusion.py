@@ -15,24 +15,23 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.out = nn.Linear(width, width)
 
-    def split(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each (B, H, K + 1, C / H)."""
-        rows, length, width = tokens.shape
-        qkv = self.qkv(tokens).view(rows, length, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
-        return query, key, value
+    def by_head(self, values: Tensor) -> Tensor:
+        """(B, L, C) → (B, H, L, C / H)."""
+        return values.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, K + 1, C) → (B, K + 1, C)."""
-        mixed = functional.scaled_dot_product_attention(*self.split(tokens))
-        return self.out(mixed.transpose(1, 2).flatten(2))  # (B, K + 1, C)
+    def forward(self, tokens: Tensor, queries: int | None = None) -> Tensor:
+        """(B, K + 1, C) → (B, K + 1, C), or of the first so many tokens (B, queries, C)."""
+        query = self.by_head(self.query(tokens[:, :queries]))
+        key, value = self.by_head(self.key(tokens)), self.by_head(self.value(tokens))
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        return self.out(mixed.transpose(1, 2).flatten(2))
 
     def weights(self, tokens: Tensor) -> Tensor:
         """Attention weights, (B, H, K + 1, K + 1); rows sum to 1. Only explanations need them."""
-        query, key, _ = self.split(tokens)
+        query, key = self.by_head(self.query(tokens)), self.by_head(self.key(tokens))
         return (query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5).softmax(-1)
 
 
@@ -50,9 +49,9 @@ class Block(nn.Module):
             nn.Linear(2 * width, width),
         )
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, K + 1, C) → (B, K + 1, C)."""
-        tokens = tokens + self.attention(self.norm_attention(tokens))
+    def forward(self, tokens: Tensor, queries: int | None = None) -> Tensor:
+        """(B, K + 1, C) → (B, K + 1, C), or of the first so many tokens (B, queries, C)."""
+        tokens = tokens[:, :queries] + self.attention(self.norm_attention(tokens), queries)
         return tokens + self.feed(self.norm_feed(tokens))
 
 
@@ -64,11 +63,17 @@ class Fusion(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(B, K + 1, C) → (B, K + 1, C)."""
-        for block in self.blocks:
+    def forward(self, tokens: Tensor, whole: int) -> tuple[Tensor, Tensor]:
+        """The fused [CLS] of all rows (B, C), and all fused tokens of the first (whole, K + 1, C).
+
+        The last layer's other tokens nobody asks for.
+        """
+        for block in self.blocks[:-1]:
             tokens = block(tokens)
-        return self.norm(tokens)
+        cls, fused = tokens[:, :1], tokens[:whole]
+        for block in self.blocks[-1:]:
+            cls, fused = block(tokens, queries=1), block(fused)
+        return self.norm(cls[:, 0]), self.norm(fused)
 
     def attention(self, tokens: Tensor) -> Tensor:
         """Last layer's attention averaged over heads, (B, K + 1, K + 1)."""
@@ -89,9 +94,9 @@ class Posterior(nn.Module):
         nn.init.zeros_(self.logvar.weight)
         nn.init.constant_(self.logvar.bias, -2.0)
 
-    def forward(self, tokens: Tensor, fused: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, K + 1, C) before and after fusion → μ, log σ², both (B, Z)."""
-        summary = fused[:, 0] + tokens[:, 1:].mean(1)  # (B, C): semantic + lexical
+    def forward(self, tokens: Tensor, cls: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens before fusion (B, K + 1, C), [CLS] after it (B, C) → μ, log σ², both (B, Z)."""
+        summary = cls + tokens[:, 1:].mean(1)  # (B, C): semantic + lexical
         return self.mu(summary), bounded(self.logvar(summary), -10, 4)
 
 

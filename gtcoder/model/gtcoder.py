@@ -7,15 +7,19 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gtcoder.codec.layout import Layout
 from gtcoder.config import ModelConfig
 from gtcoder.model.decoder import Decoder
 from gtcoder.model.fusion import Fusion, Posterior, reparameterise
+from gtcoder.model.grouped import Grouped
 from gtcoder.model.latent import LatentMixture
 from gtcoder.model.prior import LabelPrior, gaussian_log_prob
 from gtcoder.model.tokens import Tokens
+
+CONTRASTED = 4
+"""NOTE[DIFF]: Eq. 11 is a mean over the batch; here it is one over the first row in so many, as it
+alone needs all tokens of the last layer."""
 
 
 class Losses(NamedTuple):
@@ -49,17 +53,16 @@ class GTCoder(nn.Module):
             hidden=config.hidden,
             autoregressive=config.autoregressive,
             dropout=config.dropout,
-            jitter=config.jitter,
         )
         self.mixture = LatentMixture(config.components, latent, sum(self.tokens.cardinalities))
         discrete = [k for k, field in enumerate(layout.fields) if field.discrete]
-        self.discrete_cardinalities = [layout.fields[k].cardinality for k in discrete]
         self.contrast = config.contrastive and bool(discrete)
         self.prior = None
         if discrete and (config.mixture_prior or self.contrast):
             self.prior = LabelPrior(layout, width, latent, gaussians=config.mixture_prior)
         if self.contrast:
             self.projection = nn.Linear(width, width)
+            self.contrasts = Grouped([layout.fields[k].cardinality for k in discrete])
 
     def free_parameters(self) -> list[nn.Parameter]:
         """Vectors of single values, which few rows have a say in: they decay when rows are few."""
@@ -68,11 +71,19 @@ class GTCoder(nn.Module):
         assert isinstance(embedding, nn.Parameter)
         return [embedding, heads.free] + ([seen.free] if seen is not None else [])
 
-    def encode(self, codes: Tensor, scalars: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """μ and log σ² of q(z | row), both (B, Z), and the fused tokens (B, K + 1, C)."""
+    def encode(
+        self, codes: Tensor, scalars: Tensor, whole: int = 0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """μ and log σ² of q(z | row), both (B, Z), and fused tokens (whole, K + 1, C).
+
+        Args:
+            codes: int64 (B, K).
+            scalars: float32 (B, K).
+            whole: the first so many rows have all of their tokens fused.
+        """
         tokens = self.tokens(codes, scalars)
-        fused = self.fusion(tokens)
-        mu, logvar = self.posterior(tokens, fused)
+        cls, fused = self.fusion(tokens, whole)
+        mu, logvar = self.posterior(tokens, cls)
         return mu.float(), logvar.float(), fused
 
     def attention(self, codes: Tensor, scalars: Tensor) -> Tensor:
@@ -93,7 +104,8 @@ class GTCoder(nn.Module):
             noise: float32 (B, Z), standard normal: the draw of z.
             against_mixture: whether the latent mixture is fitted and has its own KL.
         """
-        mu, logvar, fused = self.encode(codes, scalars)
+        contrasted = -(-len(codes) // CONTRASTED) if self.contrast else 0
+        mu, logvar, fused = self.encode(codes, scalars, contrasted)
         z = reparameterise(mu, logvar, noise)  # (B, Z)
         entropy = gaussian_log_prob(z, mu, logvar)  # log q(z | row), (B,)
         zero = z.new_zeros(())
@@ -101,7 +113,7 @@ class GTCoder(nn.Module):
             reconstruction=self.decoder.reconstruction(z, codes, scalars).mean(),
             kl_label=(entropy - self.label_log_prob(z, codes)).mean(),
             kl_mixture=(entropy - self.mixture.log_prob(z)).mean() if against_mixture else zero,
-            contrastive=self.contrastive(fused, codes) if self.contrast else zero,
+            contrastive=self.contrastive(fused, codes[:contrasted]) if self.contrast else zero,
         )
 
     def label_log_prob(self, z: Tensor, codes: Tensor) -> Tensor:
@@ -117,11 +129,10 @@ class GTCoder(nn.Module):
         active category. Negatives: those of the field's other categories.
         """
         assert self.prior is not None
-        anchors = self.projection(fused[:, 1 + self.prior.fields])  # (B, M, C)
-        active = codes[:, self.prior.fields]  # (B, M)
-        embeddings = self.prior.embedding.weight.split(self.discrete_cardinalities)
-        losses = [
-            functional.cross_entropy(anchors[:, m] @ each.T / self.config.tau, active[:, m])
-            for m, each in enumerate(embeddings)
-        ]
-        return torch.stack(losses).mean()
+        fields = self.prior.fields[self.contrasts.order]
+        anchors = self.projection(fused[:, 1 + fields].transpose(0, 1))  # (M, B, C)
+        words = self.prior.embedding.weight / self.config.tau
+        losses = self.contrasts.cross_entropy(
+            anchors, words, words.new_zeros(len(words)), codes[:, fields].t()
+        )
+        return losses.mean()

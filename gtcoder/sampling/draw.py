@@ -7,17 +7,19 @@ once nor on their neighbours.
 Shapes: T rows of a tile, S steps, K fields, Z latent, H hidden, V_s outcomes of step s.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gtcoder.codec.layout import Constraint, Encoded, Layout
+from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.model.gtcoder import GTCoder
+from gtcoder.model.steps import CELLS
 from gtcoder.sampling.plan import CANDIDATES, Plan, padded_size
 from gtcoder.sampling.scalars import below_one, draw_scalars
+from gtcoder.where.conditions import Conditions
 
 TILE_ROWS = 1_024
 """Rows, or candidates for rows, computed at once."""
@@ -77,10 +79,10 @@ class Drawer:
         with torch.inference_mode():
             self._fold()
 
-    def plan(self, constraints: Mapping[int, Constraint] | None = None) -> Plan:
-        """How rows that meet the constraints, by the fields they are on, are drawn."""
+    def plan(self, asked: Conditions | None = None) -> Plan:
+        """How rows that meet conditions are drawn."""
         with torch.inference_mode():
-            return Plan.of(self.model, constraints or {})
+            return Plan.of(self.model, asked or Conditions())
 
     def _fold(self) -> None:
         """Each head's weights, and what an outcome adds to the state before the next step."""
@@ -92,9 +94,7 @@ class Drawer:
         self.heads = [_padded(w, b) for w, b in zip(weights, biases, strict=True)]
         step = decoder.step
         following = torch.cat([step[1:], step[-1:]]) - step  # (S, H)
-        seen = torch.zeros_like(decoder.heads.free) if decoder.seen is None else decoder.seen()
-        split = seen.split(decoder.step_sizes)
-        self.tables = [a + b for a, b in zip(split, following, strict=True)]
+        self.tables = [a + b for a, b in zip(decoder.added(), following, strict=True)]
 
     @torch.inference_mode()
     def draw(self, parts: Sequence[tuple[Plan, np.ndarray]]) -> Encoded:
@@ -156,9 +156,10 @@ class Drawer:
                 used += count
         left = tile[:, 1 + self.latent :]
         self._advance(rows, inside, left[:, :steps], before=False)
-        codes = self._codes(rows.outcomes)
+        codes, cells = self._codes(rows.outcomes)
         spans = [(segment.rows, segment.plan.spans) for segment in inside]
-        scalars = draw_scalars(self.decoder, self.layout, codes, rows.first, spans, left[:, steps:])
+        within = left[:, steps:]
+        scalars = draw_scalars(self.decoder, self.layout, codes, cells, rows.first, spans, within)
         return codes, scalars
 
     def _begin(self, uniforms: Tensor, inside: Sequence[Segment]) -> Lanes:
@@ -194,7 +195,10 @@ class Drawer:
             at_share = below_one(uniforms[:, s : s + 1]) * cdf[:, -1:]
             outcome = torch.searchsorted(cdf, at_share, right=True)
             outcome = outcome.clamp_max(self.decoder.step_sizes[s] - 1)  # (T, 1)
-            added = self.tables[s].index_select(0, outcome[:, 0])
+            at = outcome[:, 0]
+            if self.decoder.steps[s].is_cell:
+                at = at + rows.outcomes[:, s - 1] * CELLS
+            added = self.tables[s].index_select(0, at)
             if s < longest:
                 taken = (prefix > s) == before
                 outcome = torch.where(taken, outcome, rows.outcomes[:, s : s + 1])
@@ -216,13 +220,17 @@ class Drawer:
             logits[at] += table[rows.outcomes[at, s - 1]] if len(table) > 1 else table
         rows.log_weight += logits.logsumexp(1) - free
 
-    def _codes(self, outcomes: Tensor) -> Tensor:
-        """Codes (T, K) from the outcomes of all steps (T, S)."""
+    def _codes(self, outcomes: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+        """Codes (T, K) and the cells (T,) of fields that have some, from all outcomes (T, S)."""
         codes = outcomes.new_zeros(len(outcomes), len(self.layout.fields))
+        cells = {}
         for s, step in enumerate(self.decoder.steps):
-            codes[:, step.field] += outcomes[:, s] * step.divisor
+            if step.is_cell:
+                cells[step.field] = outcomes[:, s]
+            else:
+                codes[:, step.field] += outcomes[:, s] * step.divisor
         limit = outcomes.new_tensor([field.cardinality - 1 for field in self.layout.fields])
-        return torch.minimum(codes, limit)
+        return torch.minimum(codes, limit), cells
 
     def _there(self, array: np.ndarray) -> Tensor:
         """An array on the model's device."""

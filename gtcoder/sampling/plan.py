@@ -10,7 +10,9 @@ from p_s(o | z, steps before) · a_so, renormalised. It is kept with a chance in
     w = Π_s Σ_o p_s(o | z, steps before) · a_so  /  Π_k Σ_v f_ckv · a_kv,
 
 the likelihood of the conditions on its way over that of its component, which was paid for by q.
-Unconstrained steps after the last constrained one are drawn for the kept candidate alone.
+Unconstrained steps after the last constrained one are drawn for the kept candidate alone. Where a
+condition is on what rules derive, rows that do not meet it are drawn anew, so that rows follow the
+model's distribution given the condition.
 
 Shapes: S steps, P padded outcomes of a step, D outcomes of the step before it.
 """
@@ -24,7 +26,8 @@ from torch import Tensor
 
 from gtcoder.codec.layout import Constraint
 from gtcoder.model.gtcoder import GTCoder
-from gtcoder.model.steps import Step
+from gtcoder.model.steps import CELLS, Step
+from gtcoder.where.conditions import Conditions
 
 CANDIDATES = 32
 """Draws of which one is kept, by its likelihood of the conditions."""
@@ -53,11 +56,13 @@ class Plan:
     by the outcome of the step before it where that is the leading digit of the same code."""
     spans: Mapping[int, tuple[Tensor, Tensor]]
     """Of each constrained field, the least and the greatest scalar of each code."""
+    asked: Conditions
+    """The conditions, whose checks whole rows have to meet."""
 
     @classmethod
-    def of(cls, model: GTCoder, constraints: Mapping[int, Constraint]) -> "Plan":
-        """The plan of a model's rows that meet the constraints, by the fields they are on."""
-        by_field = dict(sorted(constraints.items()))  # products round by their order
+    def of(cls, model: GTCoder, asked: Conditions) -> "Plan":
+        """The plan of a model's rows that meet conditions."""
+        by_field = dict(sorted(asked.fields.items()))  # products round by their order
         steps = model.decoder.steps
         constrained = [s for s, step in enumerate(steps) if step.field in by_field]
         prefix = max(constrained) + 1 if constrained else 0
@@ -82,6 +87,7 @@ class Plan:
                 )
                 for field, c in by_field.items()
             },
+            asked=asked,
         )
 
 
@@ -103,9 +109,14 @@ def _components(model: GTCoder, by_field: Mapping[int, Constraint]) -> tuple[Ten
 
 
 def _allowed(step: Step, constraint: Constraint) -> Tensor:
-    """The log share of each outcome that meets the condition, (D, P); -inf where it cannot."""
+    """The log share of each outcome that meets the condition, (D, P); -inf where it cannot.
+
+    Of a cell it is relative to the share of its code, which the code's own step has counted.
+    """
     weights = torch.from_numpy(np.asarray(constraint.weights))
-    if step.divisor == 1 and step.size == len(weights):
+    if step.is_cell:
+        shares = _cell_shares(constraint) / weights.clamp_min(1e-9).unsqueeze(1)
+    elif step.divisor == 1 and step.size == len(weights):
         shares = weights[None]
     else:
         low = step.divisor if step.divisor > 1 else step.size
@@ -113,3 +124,14 @@ def _allowed(step: Step, constraint: Constraint) -> Tensor:
         shares = (table > 0).any(1)[None].float() if step.divisor > 1 else table
     short = padded_size(step.size) - step.size
     return torch.nn.functional.pad(shares, (0, short)).log()
+
+
+def _cell_shares(constraint: Constraint) -> Tensor:
+    """The share of each cell of each code that meets the condition, (V, CELLS)."""
+    low, high = (
+        torch.from_numpy(np.asarray(e)).unsqueeze(1) for e in (constraint.low, constraint.high)
+    )
+    edges = torch.arange(CELLS + 1) / CELLS
+    inside = torch.minimum(high, edges[1:]) - torch.maximum(low, edges[:-1])  # 0 of a single place
+    met = (inside >= 0) & (torch.from_numpy(np.asarray(constraint.weights)).unsqueeze(1) > 0)
+    return (inside * CELLS).clamp(1e-6, 1) * met

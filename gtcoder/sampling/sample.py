@@ -4,24 +4,28 @@ The stream is cut in blocks; a block's random numbers follow from (seed, block) 
 so any range of rows is the same whoever draws it, in whatever pieces, beside whatever else.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from gtcoder.codec.codec import Codec
-from gtcoder.codec.layout import Constraint, Encoded
-from gtcoder.errors import ConfigError
+from gtcoder.codec.layout import Encoded
+from gtcoder.errors import ConditionError, ConfigError
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.sampling.draw import Drawer
 from gtcoder.sampling.plan import Plan
 from gtcoder.seeds import Purpose, sequence
+from gtcoder.where.conditions import Conditions
 
 BLOCK_ROWS = 4_096
 """Rows that share a random stream, and about what is drawn at once."""
 _AT_ONCE = 4
 """Numbers that Philox makes in one step."""
+MOST_ATTEMPTS = 4_096
+"""At one row under conditions on what rules derive."""
+_AT_A_TIME = 1_024
 DECODE_COLUMNS = 2
 """Uniform numbers a row's decoding takes beside those of its encoded form."""
 
@@ -45,12 +49,15 @@ class Range:
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def uniforms(self) -> Iterator[np.ndarray]:
-        """The random numbers of its rows, block by block, (≤ 4,096, plan width + 2)."""
+    def uniforms(self, attempt: int = 0) -> Iterator[np.ndarray]:
+        """The random numbers of its rows, block by block, (≤ 4,096, plan width + 2).
+
+        Every attempt at a row has its own.
+        """
         width = self.plan.width + DECODE_COLUMNS
         for block in range(self.start // BLOCK_ROWS, -(-self.stop // BLOCK_ROWS)):
             first = block * BLOCK_ROWS
-            key = sequence(self.seed, Purpose.ROWS, block)
+            key = sequence(self.seed, Purpose.ROWS, block, *([attempt] if attempt else []))
             begin, end = max(self.start - first, 0), min(self.stop - first, BLOCK_ROWS)
             bits = np.random.Philox(key)
             bits.advance(begin * width // _AT_ONCE)
@@ -69,13 +76,13 @@ class Sampler:
         self,
         model: GTCoder,
         codec: Codec,
-        constraints: Mapping[int, Constraint] | None = None,
+        asked: Conditions | None = None,
         *,
         device: str = "cpu",
     ) -> None:
         self.codec = codec
         self.drawer = Drawer(model.to(device), codec.layout)
-        self.plan = self.drawer.plan(constraints)
+        self.plan = self.drawer.plan(asked)
 
     def rows(self, seed: int, start: int, stop: int) -> pa.Table:
         """Rows [start, stop) of the stream, with the schema of the table learned from.
@@ -86,21 +93,63 @@ class Sampler:
         return self.table([Range(self.plan, seed, start, stop)])
 
     def table(self, ranges: Sequence[Range]) -> pa.Table:
-        """The rows of several ranges, one after another, drawn together."""
-        encoded, uniforms = self._drawn(ranges)
-        numbers = [np.zeros(0, np.int64), *(np.arange(r.start, r.stop) for r in ranges)]
+        """The rows of several ranges, one after another, drawn together.
+
+        Raises:
+            ConditionError: no row meets a condition on what rules derive, however often one is
+                drawn.
+        """
+        drawn = self._attempt([(each, 0) for each in ranges])
+        parts, start = [], 0
+        for each in ranges:
+            rows = drawn.slice(start, len(each))
+            parts.append(self._met(each, rows) if each.plan.asked.checks else rows)
+            start += len(each)
+        return pa.concat_tables(parts) if parts else drawn
+
+    def _attempt(self, tries: Sequence[tuple[Range, int]]) -> pa.Table:
+        """What comes of attempts at ranges, one after another."""
+        encoded, uniforms = self._drawn(tries)
+        numbers = [np.zeros(0, np.int64), *(np.arange(r.start, r.stop) for r, _ in tries)]
         return self.codec.decode(encoded, uniforms, np.concatenate(numbers))
+
+    def _met(self, whole: Range, rows: pa.Table) -> pa.Table:
+        """The rows of a range with those drawn anew that do not meet its conditions.
+
+        A row is the first attempt at it that does, whichever rows are drawn beside it.
+        """
+        places = np.arange(len(whole))
+        open_rows = np.flatnonzero(~whole.plan.asked.met(rows))
+        parts, size, attempt = [rows], len(rows), 1
+        while len(open_rows):
+            if attempt > MOST_ATTEMPTS:
+                names = ", ".join(check.name for check in whole.plan.asked.checks)
+                raise ConditionError(
+                    f"none of {MOST_ATTEMPTS:,} rows drawn meets the conditions on {names}; "
+                    "widen them"
+                )
+            at_once = min(max(_AT_A_TIME // len(open_rows), 1), MOST_ATTEMPTS + 1 - attempt)
+            each = _pieces(whole, open_rows)
+            drawn = self._attempt([(one, attempt + k) for k in range(at_once) for one in each])
+            met = whole.plan.asked.met(drawn).reshape(at_once, -1)
+            first, done = met.argmax(0), met.any(0)
+            taken = np.flatnonzero(done)
+            places[open_rows[taken]] = size + first[taken] * len(open_rows) + taken
+            parts.append(drawn)
+            size += len(drawn)
+            open_rows, attempt = open_rows[~done], attempt + at_once
+        return pa.concat_tables(parts).take(pa.array(places))
 
     def encoded(self, seed: int, start: int, stop: int) -> Encoded:
         """Rows [start, stop) of the stream as they are before they are decoded."""
-        return self._drawn([Range(self.plan, seed, start, stop)])[0]
+        return self._drawn([(Range(self.plan, seed, start, stop), 0)])[0]
 
-    def _drawn(self, ranges: Sequence[Range]) -> tuple[Encoded, np.ndarray]:
+    def _drawn(self, tries: Sequence[tuple[Range, int]]) -> tuple[Encoded, np.ndarray]:
         """The encoded rows, and the uniform numbers (B, 2) that decoding them takes."""
         fields = len(self.codec.layout.fields)
         codes, scalars = [np.zeros((0, fields), np.int16)], [np.zeros((0, fields), np.float32)]
         uniforms = [np.zeros((0, DECODE_COLUMNS))]
-        for group in _grouped(ranges):
+        for group in _grouped(tries):
             drawn = self.drawer.draw([(plan, each[:, DECODE_COLUMNS:]) for plan, each in group])
             codes.append(drawn.codes)
             scalars.append(drawn.scalars)
@@ -108,11 +157,23 @@ class Sampler:
         return Encoded(np.concatenate(codes), np.concatenate(scalars)), np.concatenate(uniforms)
 
 
-def _grouped(ranges: Iterable[Range]) -> Iterator[list[tuple[Plan, np.ndarray]]]:
+def _pieces(whole: Range, rows: np.ndarray) -> list[Range]:
+    """Some rows of a range, as ranges of neighbours."""
+    starts = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) > 1)
+    ends = np.append(starts[1:], len(rows))
+    first = [whole.start + int(rows[at]) for at in starts]
+    last = [whole.start + int(rows[at - 1]) + 1 for at in ends]
+    pairs = zip(first, last, strict=True)
+    return [Range(whole.plan, whole.seed, start, stop) for start, stop in pairs]
+
+
+def _grouped(
+    tries: Iterable[tuple[Range, int]],
+) -> Iterator[list[tuple[Plan, np.ndarray]]]:
     """The ranges' uniforms in groups of about a block: under conditions a row takes hundreds."""
     group: list[tuple[Plan, np.ndarray]] = []
-    for each in ranges:
-        for uniforms in each.uniforms():
+    for each, attempt in tries:
+        for uniforms in each.uniforms(attempt):
             group.append((each.plan, uniforms))
             if sum(len(rows) for _, rows in group) >= BLOCK_ROWS:
                 yield group

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gtcoder.codec.layout import Layout, Scalar
 from gtcoder.model.decoder import Decoder
+from gtcoder.model.steps import CELLS
 
 Spans = Mapping[int, tuple[Tensor, Tensor]]
 """Of each constrained field, the least and the greatest scalar of each code."""
@@ -19,6 +20,7 @@ def draw_scalars(
     decoder: Decoder,
     layout: Layout,
     codes: Tensor,
+    cells: Mapping[int, Tensor],
     first: Tensor,
     spans: Sequence[tuple[slice, Spans]],
     uniforms: Tensor,
@@ -29,14 +31,18 @@ def draw_scalars(
         decoder: has the Gaussians of modes.
         layout: what each field's scalar means.
         codes: int64 (T, K).
+        cells: of fields that have some, the part of the code's span that was drawn, int64 (T,).
         first: the state before the first step, (T, H).
         spans: rows, and the spans of their constrained fields.
         uniforms: float64 (T, K) in [0, 1).
     """
     scalars = below_one(uniforms)
     low, high = torch.zeros_like(scalars), torch.ones_like(scalars)
+    for field, drawn in cells.items():
+        low[:, field] = drawn / CELLS
+        high[:, field] = (drawn + 1) / CELLS
     _narrow(low, high, codes, spans)
-    scalars = low + scalars * (high - low)
+    scalars = (low + scalars * (high - low)).clamp_max(1 - 2**-24)
     if decoder.modes:
         drawn = _mode_scalars(decoder, codes, torch.relu(first), spans, uniforms)
         scalars[:, decoder.modes] = drawn[:, decoder.modes]
@@ -70,8 +76,12 @@ def _mode_scalars(
 
 
 def _narrow(low: Tensor, high: Tensor, codes: Tensor, spans: Sequence[tuple[slice, Spans]]) -> None:
-    """Bring the spans of scalars (T, K) to what meets the conditions."""
+    """Bring the spans of scalars (T, K) to what meets the conditions.
+
+    A cell that was drawn under them has a part that does.
+    """
     for rows, fields in spans:
         for field, (least, most) in fields.items():
             at = codes[rows, field]
-            low[rows, field], high[rows, field] = least[at], most[at]
+            low[rows, field] = low[rows, field].maximum(least[at])
+            high[rows, field] = high[rows, field].minimum(most[at])

@@ -4,10 +4,16 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import safetensors.torch
 from torch import Tensor
+
+from gtcoder import __version__
+from gtcoder.errors import OutputError
+
+FORMAT_VERSION = 1
+"""Of a state; one of another version is not gone on from."""
 
 
 class Checkpoints(Protocol):
@@ -62,14 +68,34 @@ class State:
 def pack(state: State, tensors: Mapping[str, Tensor]) -> bytes:
     """One file of both."""
     copied = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    return safetensors.torch.save(copied, {"state": json.dumps(asdict(state))})
+    told = {"format_version": str(FORMAT_VERSION), "library_version": __version__}
+    return safetensors.torch.save(copied, told | {"state": json.dumps(asdict(state))})
 
 
 def unpack(data: bytes) -> tuple[State, dict[str, Tensor]]:
-    """The inverse of `pack`."""
+    """The inverse of `pack`.
+
+    Raises:
+        OutputError: the state is of another format.
+    """
     size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    return State(**json.loads(header["__metadata__"]["state"])), safetensors.torch.load(data)
+    told = json.loads(data[8 : 8 + size])["__metadata__"]
+    check_format(told.get("format_version"), told.get("library_version"))
+    return State(**json.loads(told["state"])), safetensors.torch.load(data)
+
+
+def check_format(version: Any, library: Any) -> None:
+    """See that a training of this version, written by that gtcoder, can be gone on with.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    if str(version) != str(FORMAT_VERSION):
+        raise OutputError(
+            f"the training was begun by gtcoder {library or 'of an earlier version'}, whose "
+            f"checkpoints have format {version or 0}, and gtcoder {__version__} reads "
+            f"{FORMAT_VERSION} only; go on with that gtcoder, or `overwrite=True` to begin anew"
+        )
 
 
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -28,6 +28,8 @@ class Clock:
         self.state, self.max_time_s, self.device = state, max_time_s, device
         self.started = began - state.elapsed_s
         self._steps, self._due = 0, 1
+        self._first: tuple[float, float] | None = None
+        self._ended_s: float | None = None
 
     def step(self) -> bool:
         """Count a step; whether the time was looked at."""
@@ -66,15 +68,27 @@ class Clock:
         assert self.max_time_s is not None
         return max(self.max_time_s - self.state.ending_s, self.max_time_s / 2)
 
+    def end(self) -> None:
+        """The last step is done: only the ending is left, whatever steps there would have been."""
+        self.look()
+        self._ended_s = self.state.elapsed_s
+
     def left_s(self, by_steps: float) -> float | None:
         """Seconds until all is done: for the steps left what those done took, and the ending.
 
-        Never more than what is left of the time allowed; None while nothing is known.
+        Never more than what is left of the time allowed; None while nothing is known. The first
+        call counts for nothing: what came before it was slow, or on other workers.
         """
-        known = [] if not by_steps else [self.state.elapsed_s * (1 / min(by_steps, 1.0) - 1)]
-        known = [seconds + self.state.ending_s for seconds in known]
+        elapsed_s = self.state.elapsed_s
+        if self._ended_s is not None:
+            return max(self._ended_s + self.state.ending_s - elapsed_s, 0.0)
+        self._first = self._first or (by_steps, elapsed_s)
+        done, took_s = by_steps - self._first[0], elapsed_s - self._first[1]
+        known = []
+        if done > 0:
+            known.append(took_s * max(1 - by_steps, 0.0) / done + self.state.ending_s)
         if self.max_time_s is not None:
-            known.append(max(self.max_time_s - self.state.elapsed_s, 0.0))
+            known.append(max(self.max_time_s - elapsed_s, 0.0))
         return min(known, default=None)
 
     def leave(self, seconds: float) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from gtcoder.codec.layout import Encoded
 from gtcoder.model.fusion import reparameterise
 from gtcoder.model.gtcoder import GTCoder
+from gtcoder.model.steps import cells_of
 from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training import distributed
 from gtcoder.training.rows.encoded import EncodedRows
@@ -25,7 +26,7 @@ RIDGE = 1e-4
 
 def start(model: GTCoder, rows: EncodedRows, *, seed: int, most: int | None = None) -> None:
     """Fit the mixture afresh, on `most` rows at most: means at posterior draws of random rows."""
-    mu, logvar, _ = posteriors(model, shard(rows, _fewer(ROWS_WHILE_TRAINING, most), seed))
+    mu, logvar, *_ = posteriors(model, shard(rows, _fewer(ROWS_WHILE_TRAINING, most), seed))
     generator = torch_generator(seed, Purpose.COMPONENTS, distributed.rank())
     z = reparameterise(mu, logvar, noise(mu, generator))
     mixture = model.mixture
@@ -44,7 +45,7 @@ def refresh(
     model: GTCoder, rows: EncodedRows, *, seed: int, fits: int, most: int | None = None
 ) -> None:
     """Follow the encoder with a few steps, after so many fits before."""
-    mu, logvar, _ = posteriors(model, shard(rows, _fewer(ROWS_WHILE_TRAINING, most), seed))
+    mu, logvar, *_ = posteriors(model, shard(rows, _fewer(ROWS_WHILE_TRAINING, most), seed))
     iterate(model, mu, logvar, REFRESH_STEPS, seed=seed, fits=fits)
 
 
@@ -52,7 +53,7 @@ def finish(
     model: GTCoder, rows: EncodedRows, *, seed: int, fits: int, most: int | None = None
 ) -> None:
     """The last fit, and what conditions need: how often each component goes with each code."""
-    mu, logvar, codes = posteriors(model, shard(rows, _fewer(ROWS_AT_THE_END, most), seed))
+    mu, logvar, codes, _ = posteriors(model, shard(rows, _fewer(ROWS_AT_THE_END, most), seed))
     iterate(model, mu, logvar, FINISH_STEPS, seed=seed, fits=fits)
     tabulate(model, mu, logvar, codes, seed)
 
@@ -87,8 +88,8 @@ def from_labels(model: GTCoder) -> None:
     mixture.resize(model.prior.frequencies.clone(), mu, torch.diag_embed((0.5 * logvar).exp()))
 
 
-def posteriors(model: GTCoder, rows: Encoded) -> tuple[Tensor, Tensor, Tensor]:
-    """μ, log σ² (B, Z) and codes (B, K) of rows."""
+def posteriors(model: GTCoder, rows: Encoded) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """μ, log σ² (B, Z), codes and cells (B, K) of rows."""
     device = model.mixture.means.device
     codes = torch.from_numpy(np.ascontiguousarray(rows.codes)).to(device).long()
     scalars = torch.from_numpy(np.ascontiguousarray(rows.scalars)).to(device)
@@ -98,7 +99,7 @@ def posteriors(model: GTCoder, rows: Encoded) -> tuple[Tensor, Tensor, Tensor]:
             m, v, _ = model.encode(codes[at : at + CHUNK_ROWS], scalars[at : at + CHUNK_ROWS])
             mu.append(m)
             logvar.append(v)
-    return torch.cat(mu), torch.cat(logvar), codes
+    return torch.cat(mu), torch.cat(logvar), codes, cells_of(scalars)
 
 
 def iterate(

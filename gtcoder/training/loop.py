@@ -20,6 +20,7 @@ from gtcoder.training import distributed, sharpen
 from gtcoder.training.checkpoint import Checkpoints, NoCheckpoints, State
 from gtcoder.training.clock import Clock
 from gtcoder.training.keeper import Keeper, load_weights
+from gtcoder.training.memory import keep_memory
 from gtcoder.training.mixture import MixtureFits
 from gtcoder.training.objective import objective
 from gtcoder.training.optimizer import clip, learning_rate, optimizer_of, warm_up_steps
@@ -39,8 +40,12 @@ VALIDATION_STEPS = 10
 """Steps between two validations at least."""
 SHARPEN_SHARE = 0.1
 """Of the time allowed, for sharpening at most."""
+FINISHING = "finishing"
+"""What is shown while the prior is fitted and the decoder is sharpened."""
 SHOWN_ROWS = 4_000
 """Rows whose attention a bundle's explanation costs about as much as a forward pass over these."""
+KNOWN_ROWS = 10_000
+"""Held-out rows, at most, that are scored once more for how well a bundle knows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ class Training:
         self.rows, self.config, self.options = rows, config.training, options
         self.rank, self.world = distributed.rank(), distributed.world()
         self.device = options.device
+        if self.device.type == "cpu":
+            keep_memory()
         with seeded(options.seed, torch.device("cpu")):
             self.model = GTCoder(layout, config.model).to(self.device)
         self.start = start
@@ -124,13 +131,18 @@ class Training:
         if self.validation.best:
             load_weights(self.model, self.validation.best)
         rows = self.rows
+        self.clock.end()
+        self._report(None, FINISHING)
         if self.start is not None:
             self.start.average(self.model)
             rows, self.state.fitted = self.start.beside(rows, self.options.seed), False
         self.mixture.finish(self.state, rows)
+        self.clock.look()
+        self._report(None, FINISHING)
         most = self.clock.rows(SHARPEN_SHARE)
         sharpen.sharpen(self.model, rows, seed=self.options.seed, most=most)
         self.clock.look()
+        self._report(None, FINISHING)
         return Trained(
             model=self.model.eval(),
             history=self.state.history,
@@ -224,18 +236,24 @@ class Training:
             if not state.history:
                 scored = len(self.validation.held)
                 state.row_s = distributed.largest((time.monotonic() - began) / scored, self.device)
-                rows = min(sharpen.rows_for(self.model), self.clock.rows(SHARPEN_SHARE) or 0)
-                self.clock.leave(state.row_s * (SHOWN_ROWS + rows))
+                self.clock.leave(state.row_s * self._ending_rows)
         state.history.append(line)
         least = max(1 / self.config.validations, VALIDATION_STEPS / self._steps_at_most)
         state.next_validation = state.share + self.clock.gap(least, time.monotonic() - began)
         self.clock.soon()
         self._report(loss)
 
+    @property
+    def _ending_rows(self) -> int:
+        """About so many rows are looked at once the prior is fitted."""
+        sharpened, most = sharpen.rows_for(self.model), self.clock.rows(SHARPEN_SHARE)
+        held = min(len(self.rows.validation), KNOWN_ROWS)
+        return SHOWN_ROWS + held + (sharpened if most is None else min(sharpened, most))
+
     def _rows_seen(self) -> int:
         return self._steps_done * self.local_rows * self.world
 
-    def _report(self, validation_loss: float | None) -> None:
+    def _report(self, validation_loss: float | None, doing: str = "") -> None:
         if self.rank == 0:
             self.options.progress(
                 Progress(
@@ -246,6 +264,7 @@ class Training:
                     elapsed_s=self.state.elapsed_s,
                     validation_loss=validation_loss,
                     left_s=self.clock.left_s(self._steps_done / self._steps_at_most),
+                    doing=doing,
                 )
             )
 

@@ -51,22 +51,25 @@ def sharpen(model: GTCoder, rows: EncodedRows, *, seed: int, most: int | None = 
     if temperature == 1:
         return
     decoder.eval()
-    mu, logvar, codes = posteriors(model, shard(rows, min(rows_for(model), most or ROWS), seed))
+    mu, logvar, codes, cells = posteriors(
+        model, shard(rows, min(rows_for(model), most or ROWS), seed)
+    )
     generator = torch_generator(seed, Purpose.SHARPEN, distributed.rank())
     z = reparameterise(mu, logvar, noise(mu, generator))
-    shifts = [_shift(logits, temperature) for logits in _logits(model, z, codes)]
+    outcomes = decoder.outcomes(codes, cells)
+    shifts = [_shift(logits, temperature) for logits in _logits(model, z, outcomes)]
     for parameter in (decoder.heads.free, decoder.heads.smooth, decoder.bias):
         parameter.div_(temperature)
     decoder.bias.add_(torch.cat(shifts))
 
 
-def _logits(model: GTCoder, z: Tensor, codes: Tensor) -> list[Tensor]:
+def _logits(model: GTCoder, z: Tensor, outcomes: Tensor) -> list[Tensor]:
     """Logits of every step for all rows, (B, V_s) each, decoded a few rows at a time."""
     decoder = model.decoder
     chunk = max(1, CHUNK_VALUES // (len(decoder.step_sizes) * model.config.hidden))
     parts = [
         decoder.logits(decoder.states(some, given))
-        for some, given in zip(z.split(chunk), codes.split(chunk), strict=True)
+        for some, given in zip(z.split(chunk), outcomes.split(chunk, 1), strict=True)
     ]
     return [torch.cat(each) for each in zip(*parts, strict=True)]
 

@@ -8,9 +8,11 @@ from torch.distributions import Normal
 from torch.nn import functional
 
 from gtcoder.codec.layout import Layout, Scalar
+from gtcoder.model import decoder as decoder_module
 from gtcoder.model import steps as module
-from gtcoder.model.decoder import Decoder, smooth_basis
-from gtcoder.model.steps import digit_frequencies, steps_of
+from gtcoder.model.decoder import Decoder
+from gtcoder.model.outcomes import smooth_basis
+from gtcoder.model.steps import CELLS, cells_of, digit_frequencies, steps_of
 
 
 @pytest.fixture
@@ -29,8 +31,27 @@ def all_rows(layout: Layout) -> torch.Tensor:
     return torch.tensor(list(product(*(range(field.cardinality) for field in layout.fields))))
 
 
+def outcomes(decoder: Decoder, codes: torch.Tensor) -> torch.Tensor:
+    return decoder.outcomes(codes, torch.zeros_like(codes))
+
+
 def logits(decoder: Decoder, z: torch.Tensor, codes: torch.Tensor) -> list[torch.Tensor]:
-    return decoder.logits(decoder.states(z, codes))
+    return decoder.logits(decoder.states(z, outcomes(decoder, codes)))
+
+
+@pytest.fixture
+def numbers(field):
+    """A number whose last code is one value and that may be missing, before and after others."""
+    number = field(
+        "x",
+        [3, 2, 1, 1],
+        scalar=Scalar.UNIFORM,
+        ordered=True,
+        discrete=False,
+        missing=1,
+        spread=(True, True, False, False),
+    )
+    return Layout((field("a", [1, 1]), number, field("b", [1, 2])))
 
 
 @pytest.mark.parametrize("autoregressive", [True, False])
@@ -76,10 +97,11 @@ def test_training_starts_at_the_marginals(layout):
 
 @pytest.mark.parametrize("cardinality", [1, 2, 256, 257, 300, 1_000, 4_098])
 def test_digits_make_every_code_once(field, cardinality):
-    steps = steps_of(Layout((field("x", [1.0] * cardinality),)))
+    layout = Layout((field("x", [1.0] * cardinality),))
+    steps = steps_of(layout)
     assert len(steps) == (1 if cardinality <= 256 else 2)
     codes = torch.arange(cardinality).unsqueeze(1)
-    digits = [step.digit(codes) for step in steps]
+    digits = outcomes(random_decoder(layout), codes)
     made = sum(d * step.divisor for d, step in zip(digits, steps, strict=True))
     assert (made == codes[:, 0]).all()
     for digit, step in zip(digits, steps, strict=True):
@@ -123,29 +145,14 @@ def test_scalars_of_modes_are_gaussians(field):
         functional.cross_entropy(each, codes[:, k], reduction="none")
         for k, each in enumerate(logits(decoder, z, codes))
     )
-    mean, log_std = decoder.scalar_distribution(decoder.states(z, codes)[:, 0])
+    mean, log_std = decoder.scalar_distribution(
+        decoder.states(z, outcomes(decoder, codes))[decoder.start]
+    )
     assert mean.abs().max() <= 1
     gaussian = Normal(mean, log_std.exp()).log_prob(scalars)[:, [0, 2]].sum(1)
     constant = 2 * 0.5 * torch.log(torch.tensor(2 * torch.pi))
     expected = entropies - gaussian - constant
     torch.testing.assert_close(decoder.reconstruction(z, codes, scalars), expected)
-
-
-@pytest.mark.parametrize("missing", [0, 1, 2])
-def test_jitter_moves_what_is_seen_of_numbers_to_codes_nearby(field, missing):
-    numbers = field("n", [1] * 9 + [2] * missing, ordered=True, discrete=False, missing=missing)
-    layout = Layout((field("a", [1, 1]), numbers))
-    decoder = Decoder(layout, latent=2, hidden=4, autoregressive=True, jitter=1.0)
-    rows = [[1, 4], [0, 0], [1, 8], *([1, 9 + k] for k in range(missing))]
-    codes = torch.tensor(rows).repeat_interleave(500, 0)
-    moved = decoder._jittered(codes)
-    assert torch.equal(moved[:, 0], codes[:, 0])
-    middle, first, last, *absent = moved[:, 1].view(-1, 500)
-    assert middle.float().mean().item() == pytest.approx(4, abs=0.2)
-    assert middle.float().std().item() == pytest.approx(1, abs=0.15)
-    assert (first.min(), last.max()) == (0, 8)
-    assert (last < 8).any()
-    assert [each.unique().tolist() for each in absent] == [[9 + k] for k in range(missing)]
 
 
 @pytest.mark.parametrize("missing", [1, 2])
@@ -163,9 +170,62 @@ def test_dropped_outcomes_leave_the_mean_of_the_sum_as_it_is_in_drawing(layout):
     z = torch.zeros(1, 2)
     with torch.no_grad():
         decoder.step.fill_(10.0)  # keeps relu out of it
-        expected = decoder.eval().states(z, rows)
+        expected = decoder.eval().states(z, outcomes(decoder, rows))
         decoder.train()
-        many = decoder.states(z.expand(40_000, 2), rows.expand(40_000, -1))
-    torch.testing.assert_close(many.mean(0), expected[0], atol=0.15, rtol=0)
+        many = rows.expand(40_000, -1)
+        dropped = decoder.states(z.expand(40_000, 2), outcomes(decoder, many))
+    torch.testing.assert_close(dropped.mean(1), expected[:, 0], atol=0.15, rtol=0)
     spread = (decoder.seen()[[2, 4]]).norm(dim=1).mean()
     assert spread > 0.2, "what is seen must matter"
+
+
+def test_the_density_of_a_number_integrates_to_1(numbers):
+    """Over all rows, and over the spans of the codes that have one."""
+    decoder = random_decoder(numbers)
+    assert [step.size for step in decoder.steps] == [2, 4, CELLS, 2]
+    rows = all_rows(numbers).repeat_interleave(CELLS, 0)
+    places = ((torch.arange(CELLS) + 0.5) / CELLS).repeat(len(rows) // CELLS)
+    scalars = torch.zeros(rows.shape)
+    scalars[:, 1] = places
+    z = torch.randn(1, 2).expand(len(rows), 2)
+    density = (-decoder.reconstruction(z, rows, scalars)).exp()
+    torch.testing.assert_close(density.sum() / CELLS, torch.tensor(1.0))
+    by_code = density.view(2, 4, 2, CELLS).transpose(0, 1).flatten(1, 2)  # (4, 4, CELLS)
+    assert (by_code.std(-1) > 0.0001).all(1).tolist() == [True, True, False, False]
+
+
+def test_a_number_is_seen_in_full_and_alike_on_both_sides_of_an_edge(numbers):
+    decoder = random_decoder(numbers)
+    torch.nn.init.normal_(decoder.seen.free)
+    added = decoder.added()
+    codes, cells = added[1], added[2].view(4, CELLS, -1)
+    seen = codes.unsqueeze(1) + cells  # (4, CELLS, H)
+    steps = (seen[:2, 1:] - seen[:2, :-1]).norm(dim=2)
+    edge = (seen[1, 0] - seen[0, -1]).norm()
+    assert steps.min() > 0
+    assert edge < 2 * steps.max(), "the line goes on over the edge"
+    assert (cells[2:] == 0).all(), "one value, or none, has no place"
+
+
+def test_drawing_adds_up_what_training_sees(numbers):
+    decoder = random_decoder(numbers).eval()
+    torch.nn.init.normal_(decoder.step)
+    codes, scalars = torch.tensor([[1, 1, 1], [0, 3, 0]]), torch.rand(2, 3)
+    z = torch.randn(2, 2)
+    drawn = decoder.outcomes(codes, cells_of(scalars))
+    states = decoder.states(z, drawn)
+    state = decoder.expand(z)
+    for s, (added, step) in enumerate(zip(decoder.added(), decoder.steps, strict=True)):
+        found = states[decoder.grouped.order.index(s)]
+        torch.testing.assert_close(found, torch.relu(state + decoder.step[s]))
+        at = drawn[s - 1] * CELLS + drawn[s] if step.is_cell else drawn[s]
+        state = state + added[at]
+
+
+def test_the_sums_of_many_steps_are_those_of_few(numbers, monkeypatch):
+    decoder = random_decoder(numbers).eval()
+    drawn = outcomes(decoder, all_rows(numbers))
+    z = torch.randn(1, 2).expand(drawn.shape[1], 2)
+    few = decoder.states(z, drawn)
+    monkeypatch.setattr(decoder_module, "FEW_STEPS", 1)
+    torch.testing.assert_close(decoder.states(z, drawn), few)

@@ -9,6 +9,7 @@ from gtcoder.model import steps
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.sampling.draw import Drawer
 from gtcoder.training import em
+from gtcoder.where.conditions import Conditions
 
 
 def only(
@@ -29,7 +30,7 @@ class Drawing:
 
     def __init__(self, model: GTCoder, layout: Layout, conditions=()):
         self.drawer = Drawer(model, layout)
-        self.plan = self.drawer.plan(merged(conditions))
+        self.plan = self.drawer.plan(Conditions(merged(conditions)))
 
     def draw(self, uniforms: np.ndarray):
         return self.drawer.draw([(self.plan, uniforms)])
@@ -70,7 +71,7 @@ def test_a_row_is_the_same_whatever_range_it_is_drawn_in(trained, layout, condit
 def test_a_row_is_the_same_beside_rows_under_other_plans(trained, layout):
     wanted = ([], [only(0, 3, 2)], [only(3, 20, 7), only(1, 5, 1, low=0.25)], [], [only(2, 2, 1)])
     drawer = Drawer(trained, layout)
-    plans = [drawer.plan(merged(conditions)) for conditions in wanted]
+    plans = [drawer.plan(Conditions(merged(conditions))) for conditions in wanted]
     sizes = (900, 40, 33, 700, 1)
     rng = np.random.default_rng(0)
     parts = [(plan, rng.random((n, plan.width))) for plan, n in zip(plans, sizes, strict=True)]
@@ -160,7 +161,7 @@ def test_conditions_on_a_field_drawn_in_two_digits(trained, layout, monkeypatch)
     model = GTCoder(layout, trained.config)
     with torch.no_grad():
         torch.nn.init.normal_(model.decoder.heads.free, std=0.5)
-    assert [step.size for step in model.decoder.steps] == [3, 5, 2, 4, 5]
+    assert [step.size for step in model.decoder.steps] == [3, 5, 16, 2, 4, 5]
     wanted = (3, 4, 19)
     rows = draw(Drawing(model, layout, [only(3, 20, *wanted)]), 3_000)
     assert set(rows.codes[:, 3]) == set(wanted)

@@ -57,3 +57,30 @@ def test_where_time_is_short_fewer_rows_are_looked_at():
     assert clock(100.0).rows(0.1) is None, "nothing is known yet"
     assert clock(100.0, row_s=0.001).rows(0.1) == 10_000
     assert clock(10.0, row_s=1.0).rows(0.1) == 1_000
+
+
+def test_what_is_left_is_the_steps_at_their_pace_and_the_ending():
+    free = clock(None, elapsed_s=100.0)
+    assert free.left_s(0.01) is None, "of what came before nothing follows"
+    free.leave(7.0)
+    free.state.elapsed_s = 110.0
+    assert free.left_s(0.26) == pytest.approx(10 * 0.74 / 0.25 + 7.0)
+
+
+def test_what_is_left_is_never_more_than_is_allowed():
+    limited = clock(130.0, elapsed_s=100.0)
+    assert limited.left_s(0.01) == pytest.approx(30.0)
+    limited.state.elapsed_s = 110.0
+    assert limited.left_s(0.02) == pytest.approx(20.0)
+    assert limited.left_s(0.51) == pytest.approx(9.8)
+
+
+@pytest.mark.parametrize("max_time_s", [None, 1_000.0])
+def test_after_the_last_step_only_the_ending_is_left(max_time_s):
+    ended = clock(max_time_s, elapsed_s=0.0, ending_s=7.0)
+    ended.end()
+    assert ended.left_s(0.01) == pytest.approx(7.0, abs=0.1), "it ended long before its steps did"
+    ended.state.elapsed_s += 5.0
+    assert ended.left_s(0.01) == pytest.approx(2.0, abs=0.1)
+    ended.state.elapsed_s += 5.0
+    assert ended.left_s(0.01) == 0

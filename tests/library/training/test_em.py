@@ -57,7 +57,7 @@ def test_start_spreads_components_over_the_posteriors(layout, encoded, small):
     mixture = model.mixture
     assert torch.isclose(mixture.weights.sum(), torch.tensor(1.0))
     assert len(mixture.means.unique(dim=0)) == 8
-    mu, logvar, _ = em.posteriors(model, encoded)
+    mu, logvar, *_ = em.posteriors(model, encoded)
     z = mu + (0.5 * logvar).exp() * torch.randn_like(mu)
     before = float(mixture.log_prob(z).mean())
     em.refresh(model, rows, seed=0, fits=1)

@@ -162,7 +162,8 @@ def test_it_keeps_the_best(layout, rows, small):
     run = Training(layout, rows, small(epochs=8, learning_rate=0.1), RunOptions(), Memory())
     trained = run.run()
     fitted = [line for line in trained.history if line["kl_mixture"]]
-    assert run.state.best == min(line["validation"] for line in fitted)
+    best = min(line["validation"] for line in fitted)
+    assert run.state.best == pytest.approx(best, abs=1e-4)  # less is no gain
     for name, value in trained.model.state_dict().items():
         if not name.startswith("mixture."):  # which EM finishes
             assert torch.equal(value, run.validation.best[name])
@@ -188,7 +189,11 @@ def test_progress_only_rises(layout, rows, small):
         assert one.rows <= other.rows
         assert one.elapsed_s <= other.elapsed_s
     assert seen[-1].share == 1.0
-    assert seen[-1].validation_loss is not None
+    steps = [each for each in seen if not each.doing]
+    assert steps[-1].validation_loss is not None
+    assert [each.doing for each in seen[len(steps) :]] == ["finishing"] * 3
+    left = [each.left_s for each in seen[len(steps) :]]
+    assert left == sorted(left, reverse=True)
 
 
 @pytest.mark.parametrize("rows_there", [2, 3, 33])
@@ -239,7 +244,7 @@ def test_two_workers_end_with_one_model(two_workers, tmp_path, layout, encoded, 
     assert all(torch.equal(first[k], second[k]) for k in first)
     alone = train(layout, rows, config)
     assert int(first["rows"]) == alone.rows
-    assert abs(float(first["validation"]) - alone.history[-1]["validation"]) < 0.25
+    assert abs(float(first["validation"]) - alone.history[-1]["validation"]) < 0.4
 
 
 @pytest.fixture

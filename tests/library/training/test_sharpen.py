@@ -30,10 +30,11 @@ def sharpened(trained, rows):
 def distributions(model, rows):
     """Of every step, for the training rows."""
     shard = rows.shard(rank=0, world=1, most=3_000, seed=0)
-    mu, logvar, codes = em.posteriors(model, shard)
+    mu, logvar, codes, cells = em.posteriors(model, shard)
     z = reparameterise(mu, logvar, em.noise(mu, torch_generator(1, Purpose.SHARPEN)))
     with torch.no_grad():
-        return [each.softmax(1) for each in model.decoder.logits(model.decoder.states(z, codes))]
+        states = model.decoder.states(z, model.decoder.outcomes(codes, cells))
+        return [each.softmax(1) for each in model.decoder.logits(states)]
 
 
 def test_marginals_stay_and_doubt_falls(trained, sharpened, rows):
@@ -65,5 +66,5 @@ def test_a_wide_table_is_looked_at_in_fewer_rows(trained, monkeypatch):
     assert module.rows_for(model) == 0
     model.config = dataclasses.replace(model.config, temperature=0.5)
     assert module.rows_for(model) == module.ROWS
-    monkeypatch.setattr(module, "LOGITS", 30 * 500)
+    monkeypatch.setattr(module, "LOGITS", 46 * 500)
     assert module.rows_for(model) == 500

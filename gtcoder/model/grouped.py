@@ -1,0 +1,91 @@
+"""Logits of many categorical draws at once: those of about as many outcomes in one product.
+
+Shapes: S draws, B rows, H inputs, V_s outcomes of draw s, V of all; a group of n draws, of P
+outcomes at most.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LEAST_FILLED = 0.7
+"""Draws whose outcomes fill so much of the largest one's are computed together with it."""
+SMALL = 16
+"""Draws of so few outcomes are computed together in any case."""
+
+
+class Grouped(nn.Module):
+    """Which draws are computed together, and where their outcomes' vectors are found."""
+
+    padded: Tensor
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        """Args: sizes: outcomes of each draw."""
+        super().__init__()
+        self.groups = groups_of(sizes)
+        self.order = [s for group in self.groups for s in group]
+        """The draws in the order of the groups."""
+        self.widths = [sizes[group[0]] for group in self.groups]
+        first = [sum(sizes[:s]) for s in range(len(sizes))]
+        padded = [
+            first[s] + v if v < sizes[s] else sum(sizes)  # the index of an outcome that cannot be
+            for group, width in zip(self.groups, self.widths, strict=True)
+            for s in group
+            for v in range(width)
+        ]
+        self.register_buffer("padded", torch.tensor(padded), persistent=False)
+
+    def logits(self, inputs: Tensor, vectors: Tensor, bias: Tensor) -> list[Tensor]:
+        """inputs · vectorᵀ + bias of every outcome, (n, B, P) of each group; −∞ of what cannot be.
+
+        Args:
+            inputs: (S, B, H), in the order of the groups.
+            vectors: (V, H).
+            bias: (V,).
+        """
+        vectors = functional.pad(vectors, (0, 0, 0, 1)).index_select(0, self.padded)
+        bias = functional.pad(bias, (0, 1), value=-torch.inf).index_select(0, self.padded)
+        counts = [len(group) for group in self.groups]
+        lengths = [n * width for n, width in zip(counts, self.widths, strict=True)]
+        parts = (inputs.split(counts), vectors.split(lengths), bias.split(lengths))
+        return [
+            torch.baddbmm(b.view(len(x), 1, -1), x, v.view(len(x), -1, v.shape[1]).mT)
+            for x, v, b in zip(*parts, strict=True)
+        ]
+
+    def cross_entropy(
+        self, inputs: Tensor, vectors: Tensor, bias: Tensor, outcomes: Tensor
+    ) -> Tensor:
+        """−log softmax of the logits at the true outcomes, (S, B), in the order of the groups.
+
+        Args:
+            inputs: (S, B, H), in the order of the groups.
+            vectors: (V, H).
+            bias: (V,).
+            outcomes: int64 (S, B), in the order of the groups.
+        """
+        logits = self.logits(inputs, vectors, bias)
+        targets = outcomes.split([len(group) for group in self.groups])
+        losses = [
+            functional.cross_entropy(x.float().flatten(0, 1), y.flatten(), reduction="none")
+            for x, y in zip(logits, targets, strict=True)
+        ]
+        return torch.cat(losses).view_as(outcomes)
+
+
+def groups_of(sizes: Sequence[int]) -> list[list[int]]:
+    """Draws that are computed together, the largest first.
+
+    Args:
+        sizes: outcomes of each draw.
+    """
+    groups: list[list[int]] = []
+    for s in sorted(range(len(sizes)), key=lambda s: -sizes[s]):
+        largest = sizes[groups[-1][0]] if groups else 0
+        if groups and (largest <= SMALL or sizes[s] >= LEAST_FILLED * largest):
+            groups[-1].append(s)
+        else:
+            groups.append([s])
+    return groups
