@@ -118,7 +118,7 @@ class Learned:
         }
 
 
-_BY_ROWS = ("components", "dropout", "jitter", "temperature")
+_BY_ROWS = ("components", "dropout", "temperature")
 """What of a model follows from the number of rows and changes no tensor of the network."""
 
 

@@ -7,7 +7,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import rich.progress
@@ -18,6 +18,8 @@ from gtcoder.schema.schema import Schema
 
 LINE_SECONDS = 10.0
 """Plain lines come so often at most."""
+TOLD_SHARE = 0.02
+"""A smaller share of the work says nothing of how long the rest takes."""
 
 
 class Stage:
@@ -50,14 +52,19 @@ class Stage:
         else:
             self.update(done / max(total, 1), f"{done:,} of {total:,} rows, {speed}")
 
-    def update(self, share: float, text: str, left_s: float | None = None) -> None:
-        """Report the share done, in [0, 1], a few words, and the seconds left where known."""
+    def update(
+        self, share: float, text: str, left_s: float | None = None, *, at_most: bool = False
+    ) -> None:
+        """Report the share done, in [0, 1], a few words, and the seconds left where known.
+
+        They may be the most that can be left, where it can end before.
+        """
 
     def _left(self, share: float, known_s: float | None) -> float | None:
-        """Seconds left: as known, else as long as what is done took, for what is not."""
+        """Seconds left: as known, else by how long what is done took, once it says something."""
         if known_s is not None:
             return known_s
-        return self.elapsed_s * (1 - share) / share if share > 0 else None
+        return self.elapsed_s * (1 - share) / share if share >= TOLD_SHARE else None
 
     def saw_memory(self, peak_bytes: int) -> None:
         """Report the most memory that a process has had."""
@@ -102,6 +109,13 @@ class Reporter:
         for warning in schema.warnings:
             self.warn(warning)
 
+    def rules(self, lines: Iterable[str], lost: Iterable[str]) -> None:
+        """The rules that hold between columns, and those that cannot be kept."""
+        for at, line in enumerate(lines):
+            self.note(("rules: " if at == 0 else "       ") + line)
+        for rule in lost:
+            self.warn(f"all rows keep {rule!r}, but it cannot be kept beside the other rules")
+
     def result(self, text: str) -> None:
         """What the job was for."""
         print(text, flush=True)
@@ -145,11 +159,11 @@ class _BarStage(Stage):
         self._progress = progress
         self._task = progress.add_task(name, total=1.0, text="", left="")
 
-    def update(self, share: float, text: str, left_s: float | None = None) -> None:
-        left = self._left(share, left_s)
-        self._progress.update(
-            self._task, completed=min(share, 1.0), text=escape(text), left=_clock(left)
-        )
+    def update(
+        self, share: float, text: str, left_s: float | None = None, *, at_most: bool = False
+    ) -> None:
+        left = _told(self._left(share, left_s), at_most)
+        self._progress.update(self._task, completed=min(share, 1.0), text=escape(text), left=left)
 
 
 class _PlainStage(Stage):
@@ -157,21 +171,29 @@ class _PlainStage(Stage):
         super().__init__(name)
         self._said = self.started
 
-    def update(self, share: float, text: str, left_s: float | None = None) -> None:
+    def update(
+        self, share: float, text: str, left_s: float | None = None, *, at_most: bool = False
+    ) -> None:
         if time.monotonic() - self._said < LINE_SECONDS:
             return
         self._said = time.monotonic()
-        left = self._left(share, left_s)
-        ending = f", {left:.0f} s left" if left is not None else ""
+        left = _told(self._left(share, left_s), at_most)
+        ending = f", {left}" if left else ""
         print(f"{self.name}: {share:.0%}, {text}{ending}", file=sys.stderr, flush=True)
 
 
-def _clock(seconds: float | None) -> str:
-    """Seconds as `2:05 left`; nothing where they are not known."""
+def _told(seconds: float | None, at_most: bool) -> str:
+    """Seconds as `at most 2:05 left`; nothing where they are not known."""
     if seconds is None:
         return ""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d} left"
+    return f"{'at most ' if at_most else ''}{clock(seconds)} left"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `2:05` or `1:02:05`."""
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _bar(console: Console) -> rich.progress.Progress:

@@ -2,17 +2,19 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 
-from gtcoder.bundle import FILES, INDEX, Bundle
+from gtcoder.bundle import Bundle
 from gtcoder.codec.codec import Codec
 from gtcoder.config import Config
 from gtcoder.errors import BundleError, OutputError
 from gtcoder.model.gtcoder import GTCoder
+from gtcoder.revisions import FILES, FORMAT_VERSION, INDEX, of_all
 from gtcoder.sampling.sample import Sampler
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
@@ -47,7 +49,8 @@ def bundle():
 def test_round_trip(bundle, tmp_path):
     bundle.save(tmp_path / "b")
     loaded = Bundle.load(tmp_path / "b")
-    assert set(list_files(tmp_path / "b")) == {*FILES, INDEX}
+    revision = bundle.checksum[:16]
+    assert set(list_files(tmp_path / "b")) == {INDEX, *(f"{revision}/{f}" for f in (INDEX, *FILES))}
     assert loaded.checksum == bundle.checksum
     assert loaded.schema == bundle.schema
     assert loaded.codec.to_dict() == bundle.codec.to_dict()
@@ -71,14 +74,17 @@ def test_a_loaded_bundle_samples_the_same_rows(bundle, tmp_path):
 def test_saving_again_gives_the_same_bytes_but_for_the_info(bundle, tmp_path):
     bundle.save(tmp_path / "1")
     Bundle.load(tmp_path / "1").save(tmp_path / "2")
+    one, other = (tmp_path / name / bundle.checksum[:16] for name in "12")
     for name in FILES:
-        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+        assert (one / name).read_bytes() == (other / name).read_bytes()
 
 
 def test_nothing_is_overwritten_unless_asked(bundle, tmp_path):
     (tmp_path / "b").mkdir()
     bundle.save(tmp_path / "b")
-    with pytest.raises(OutputError, match=r"b exists; choose another place .* --overwrite$"):
+    with pytest.raises(
+        OutputError, match=r"b exists; choose another place, or add `overwrite=True`$"
+    ):
         bundle.save(tmp_path / "b")
     bundle.save(tmp_path / "b", overwrite=True)
     assert Bundle.load(tmp_path / "b").checksum == bundle.checksum
@@ -94,20 +100,29 @@ def test_a_foreign_folder_is_never_replaced(bundle, tmp_path):
 
 def altered(folder, what):
     index = json.loads((folder / INDEX).read_text())
+    revision = folder / index["checksum"][:16]
     if what == "one byte":
-        content = bytearray((folder / "model.safetensors").read_bytes())
+        content = bytearray((revision / "model.safetensors").read_bytes())
         content[-1] ^= 1
-        (folder / "model.safetensors").write_bytes(content)
+        (revision / "model.safetensors").write_bytes(content)
     if what == "a file less":
-        (folder / "codec.json").unlink()
+        (revision / "codec.json").unlink()
+    if what == "no revision":
+        shutil.rmtree(revision)
     if what == "no index":
         (folder / INDEX).unlink()
     if what == "format":
-        index["format_version"] = 2
+        index["format_version"] = 5
         (folder / INDEX).write_text(json.dumps(index))
     if what == "other checksum":
+        index = json.loads((revision / INDEX).read_text())
         index["files"]["codec.json"] = "0" * 64
-        (folder / INDEX).write_text(json.dumps(index))
+        (revision / INDEX).write_text(json.dumps(index))
+    if what == "another's":
+        index = json.loads((revision / INDEX).read_text())
+        index["files"]["codec.json"] = "0" * 64
+        index["checksum"] = of_all(index["files"])
+        (revision / INDEX).write_text(json.dumps(index))
     if what == "no JSON":
         (folder / INDEX).write_text("{")
     if what == "other JSON":
@@ -120,14 +135,16 @@ def altered(folder, what):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("one byte", r"b/model\.safetensors has been altered or damaged"),
+        ("one byte", r"b/[0-9a-f]{16}/model\.safetensors has been altered or damaged"),
         ("a file less", r"the bundle is incomplete: .*codec\.json: no such file or folder"),
+        ("no revision", r"^no bundle: .*b/[0-9a-f]{16}: no such file, folder or bucket$"),
         ("no index", r"b is not a bundle: it has no bundle\.json; name a folder"),
         (
             "format",
-            r"b has bundle format 2, written by gtcoder .*; install that gtcoder",
+            r"b has bundle format 5, written by gtcoder .*; install that gtcoder",
         ),
-        ("other checksum", r"b/bundle\.json has been altered"),
+        ("other checksum", r"b/[0-9a-f]{16}/bundle\.json has been altered"),
+        ("another's", r"b holds another bundle than the one asked for"),
         ("no JSON", r"b/bundle\.json is damaged or not of a bundle; copy the bundle again$"),
         ("other JSON", r"b/bundle\.json is damaged or not of a bundle; copy the bundle again$"),
         ("no folder", r"^no bundle: .*nowhere: no such file, folder or bucket$"),
@@ -151,11 +168,11 @@ def test_a_bundle_that_another_version_wrote_says_so(bundle, tmp_path):
         Bundle.load(tmp_path / "b")
 
 
-@pytest.mark.parametrize("version", [0, 2, 17, "2.1"])
+@pytest.mark.parametrize("version", [0, 2, FORMAT_VERSION + 1, 17, "2.1"])
 def test_a_bundle_of_another_format_says_so_whatever_else_it_holds(tmp_path, version):
     index = {"format_version": version, "library_version": "9.9", "parts": {"model": "abc"}}
     (tmp_path / "bundle.json").write_text(json.dumps(index))
-    newer = isinstance(version, int) and version > 1
+    newer = isinstance(version, int) and version > FORMAT_VERSION
     cure = "install that gtcoder or a later one" if newer else "train it again"
     with pytest.raises(BundleError, match=f"format {version!r}, written by gtcoder 9.9, .*{cure}"):
         Bundle.load(tmp_path)
