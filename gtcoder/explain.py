@@ -17,8 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gtcoder import notebook
 from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.errors import ConfigError, GTCoderError, TableError
+from gtcoder.figure import file_figure, short, shown_figure
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.table.files import Uri, write_bytes
 from gtcoder.training.rows.encoded import EncodedRows
@@ -29,8 +31,10 @@ DECIMALS = 6
 """Shares are kept to so many decimals."""
 LARGEST_PICTURE = 80
 """Columns a heat map shows; of more, those that contribute most."""
-LONGEST_NAME = 28
-"""Characters of a column's name in a heat map."""
+COLOURS, BARS = "Blues", "#3d7ab5"
+"""From light to dark, which is read without red and green, and in grey as well."""
+SHOWN = 20
+"""Columns that a notebook shows."""
 TRAINING_ROWS = 2_000
 """So many training rows a bundle's explanation is the mean of."""
 
@@ -46,6 +50,37 @@ class Explanation:
     matrix: tuple[tuple[float, ...], ...]
     """(K, K): what each column attends to among the columns, in the order of `contributions`;
     every row sums to 1."""
+
+    @property
+    def ranked(self) -> dict[str, float]:
+        """The contributions, the largest first."""
+        return dict(sorted(self.contributions.items(), key=lambda item: -item[1]))
+
+    def plot(self) -> np.ndarray:
+        """Draw what each column attends to, and beside it how much the model reads each column.
+
+        Columns are in order of contribution, dark is most; the dashed line is where all bars would
+        end if the model read every column alike.
+
+        Returns:
+            The two axes of matplotlib; `plot()[0].figure.savefig("attention.png")` keeps them.
+
+        Raises:
+            GTCoderError: matplotlib is not installed.
+        """
+        return _draw(shown_figure(*_size(self)), self)
+
+    def __str__(self) -> str:
+        """A line for each column, the largest contribution first."""
+        return "\n".join(f"{share:6.1%}  {name}" for name, share in self.ranked.items())
+
+    def _repr_html_(self) -> str:
+        """The columns that are read most, for notebooks."""
+        shown = list(self.ranked.items())[:SHOWN]
+        rows = [(name, f"{share:.1%}") for name, share in shown]
+        told = notebook.table(("column", "is read", ""), rows, [share for _, share in shown])
+        left = len(self.contributions) - len(shown)
+        return told + (notebook.paragraph(f"and {left} more columns") if left else "")
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation as plain JSON values."""
@@ -137,9 +172,7 @@ def _shares(model: GTCoder, encoded: Encoded) -> Iterator[Tensor]:
 
 
 def heat_map(explanation: Explanation, target: Uri | BinaryIO) -> None:
-    """Draw the attention between columns, and beside it what each contributes, as a PNG.
-
-    Columns are in order of contribution; green is least, red is most (the paper's Figure 4).
+    """Write the picture that `Explanation.plot` draws, as a PNG.
 
     Args:
         explanation: what to draw.
@@ -148,20 +181,9 @@ def heat_map(explanation: Explanation, target: Uri | BinaryIO) -> None:
     Raises:
         GTCoderError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise GTCoderError(
-            'the heat map needs matplotlib: pip install "gtcoder[evaluate]"'
-        ) from error
-    names = sorted(explanation.contributions, key=lambda n: -explanation.contributions[n])
-    shown = names[:LARGEST_PICTURE]
-    side = 3.5 + 0.22 * max(len(shown), 8)
-    figure = Figure(figsize=(1.5 * side + 1.5, side), dpi=120, layout="constrained")
-    _draw(figure, explanation, shown)
+    figure = file_figure(*_size(explanation))
+    _draw(figure, explanation)
     picture = io.BytesIO()
-    FigureCanvasAgg(figure)
     figure.savefig(picture, format="png")
     if isinstance(target, str | os.PathLike):
         write_bytes(target, picture.getvalue())
@@ -169,32 +191,45 @@ def heat_map(explanation: Explanation, target: Uri | BinaryIO) -> None:
         target.write(picture.getvalue())
 
 
-def _draw(figure: Any, explanation: Explanation, names: list[str]) -> None:
+def _size(explanation: Explanation) -> tuple[float, float]:
+    """Width and height of the picture in inches."""
+    shown = min(len(explanation.contributions), LARGEST_PICTURE)
+    side = 3.5 + 0.22 * max(shown, 8)
+    return 1.5 * side + 1.5, side
+
+
+def _draw(figure: Any, explanation: Explanation) -> np.ndarray:
+    """Draw attention and contributions, the largest first; the axes of both."""
+    names = list(explanation.ranked)[:LARGEST_PICTURE]
     at = {name: index for index, name in enumerate(explanation.contributions)}
     order = [at[name] for name in names]
     matrix = 100 * np.array(explanation.matrix)[np.ix_(order, order)]
+    axes: np.ndarray = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
+    _draw_matrix(figure, axes[0], matrix, [short(name) for name in names])
     shares = 100 * np.array([explanation.contributions[name] for name in names])
-    labels = [_short(name) for name in names]
-    heat, bars = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
+    _draw_shares(axes[1], shares, len(at))
+    return axes
+
+
+def _draw_matrix(figure: Any, axes: Any, matrix: np.ndarray, labels: list[str]) -> None:
     brightest = float(np.quantile(matrix, 0.995))  # a lone cell does not dim the others
-    image = heat.imshow(matrix, cmap="RdYlGn_r", aspect="auto", vmax=brightest)
-    heat.set_xticks(range(len(names)), labels, rotation=90, fontsize=8)
-    heat.set_yticks(range(len(names)), labels, fontsize=8)
-    heat.set_xlabel("is attended to")
-    heat.set_ylabel("attends")
-    heat.set_title("Attention between columns, %", fontsize=10)
-    figure.colorbar(image, ax=heat, fraction=0.04, pad=0.02, extend="max")
-    spread = max(float(np.ptp(shares)), 1e-9)
-    drawn = bars.barh(range(len(names)), shares, color=image.cmap((shares - shares.min()) / spread))
-    bars.bar_label(drawn, fmt="%.1f", padding=2, fontsize=8)
-    bars.margins(x=0.2)
-    bars.tick_params(labelleft=False, labelsize=8)
-    few = len(names) < len(explanation.contributions)
-    first = f" (the first {len(names)})" if few else ""
-    bars.set_title(f"Contribution to [CLS], %{first}", fontsize=10)
+    image = axes.imshow(matrix, cmap=COLOURS, aspect="auto", vmin=0, vmax=brightest)
+    axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=8)
+    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    axes.set_xlabel("is attended to")
+    axes.set_ylabel("attends")
+    axes.set_title("Attention between columns, %", fontsize=10)
+    figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, extend="max")
 
 
-def _short(name: str) -> str:
-    """A name that fits beside the picture, drawn as it is: a dollar sign starts no formula."""
-    name = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-    return name.replace("$", r"\$")
+def _draw_shares(axes: Any, shares: np.ndarray, columns: int) -> None:
+    """Bars, and a line where all would end if every column were read alike."""
+    drawn = axes.barh(range(len(shares)), shares, color=BARS)
+    axes.axvline(100 / columns, color="black", linewidth=1, linestyle="--")
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    axes.bar_label(drawn, fmt="%.1f", padding=3, fontsize=8, bbox=box)
+    axes.margins(x=0.2)
+    axes.tick_params(labelleft=False, labelsize=8)
+    few = f"the first {len(shares)}; " if len(shares) < columns else ""
+    axes.set_xlabel(f"{few}dashed: 1/columns, {100 / columns:.1f}", fontsize=9)
+    axes.set_title("How much the model\nreads each column, %", fontsize=10)

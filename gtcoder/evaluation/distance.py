@@ -2,12 +2,14 @@
 
 Numbers are scaled by the real table's range. A category that differs, or a number that only one of
 two rows has, counts as two one-hot coordinates: 2 in the L1 distance, 2 in the squared L2 distance.
-Every pair is looked at: no index helps at this many dimensions. Shapes: B rows, N numbers, D codes.
+The codes of every pair are looked at: no index helps at this many dimensions. Shapes: B rows, O
+others, N numbers, D codes.
 """
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -15,10 +17,10 @@ from scipy.spatial.distance import cdist
 
 from gtcoder.evaluation.frame import Frame
 
-_PAIRS_AT_ONCE = 4_000_000
-"""Distances that one thread holds."""
-
-
+_PAIRS_AT_ONCE = 2**19
+"""Pairs that one thread looks at: what it holds of them stays near the processor."""
+_FEW = 1 / 16
+"""Of the pairs, that are worth to be looked at one by one."""
 _FAR = 1e6
 """So many ranges away is far, and its square still fits float32."""
 
@@ -30,7 +32,7 @@ class Points:
     numbers: np.ndarray
     """float64 (B, N)."""
     codes: np.ndarray
-    """int16 or int32 (B, D)."""
+    """Unsigned, of as few bytes as hold them (B, D)."""
 
     @classmethod
     def of(cls, real: Frame, frame: Frame) -> Self:
@@ -39,13 +41,12 @@ class Points:
         missing = np.isnan(frame.numbers)
         numbers = np.where(missing, 0.0, (frame.numbers - low) / span).clip(-_FAR, _FAR)
         codes = np.concatenate([frame.codes, missing[:, np.isnan(real.numbers).any(0)]], axis=1)
-        small = codes.size == 0 or codes.max() < 2**15
-        return cls(numbers, codes.astype(np.int16 if small else np.int32))
+        return cls(numbers, codes.astype(np.min_scalar_type(int(codes.max(initial=0)))))
 
     def __len__(self) -> int:
         return len(self.codes)
 
-    def take(self, rows: np.ndarray) -> "Points":
+    def take(self, rows: np.ndarray | slice) -> "Points":
         """Some of them, by place or mask."""
         return Points(self.numbers[rows], self.codes[rows])
 
@@ -72,24 +73,67 @@ def nearest(
         itself: both are the same rows, and none is its own neighbour.
     """
     step = max(1, _PAIRS_AT_ONCE // max(len(others), 1))
-    metric = "sqeuclidean" if squared else "cityblock"
-
-    def chunk(start: int) -> tuple[np.ndarray, np.ndarray]:
-        part = slice(start, min(start + step, len(rows)))
-        apart = cdist(rows.numbers[part], others.numbers, metric)
-        differ = np.zeros(apart.shape, np.int16)
-        for a, b in zip(rows.codes[part].T, np.ascontiguousarray(others.codes.T), strict=True):
-            differ += a[:, None] != b
-        apart += 2.0 * differ
-        if itself:
-            apart[np.arange(len(apart)), np.arange(part.start, part.stop)] = np.inf
-        place = apart.argmin(1)
-        return apart[np.arange(len(apart)), place], place
-
+    look = partial(_look, rows, others, np.ascontiguousarray(others.codes.T), squared, itself, step)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(chunk, range(0, len(rows), step)))
-    distance, place = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        place = np.concatenate(list(pool.map(look, range(0, len(rows), step))))
+    there = others.take(place)
+    apart = _powers(rows.numbers - there.numbers, squared).sum(1)
+    distance = apart + 2.0 * (rows.codes != there.codes).sum(1)
     return Nearest(np.sqrt(distance) if squared else distance, place)
+
+
+def _look(
+    rows: Points,
+    others: Points,
+    other_codes: np.ndarray,
+    squared: bool,
+    itself: bool,
+    step: int,
+    start: int,
+) -> np.ndarray:
+    """Which other is the nearest to each of `step` rows from `start` on, int64 (B,).
+
+    Others whose codes differ least are looked at first: one more code that differs makes 2, so if
+    the numbers of the nearest of these make no more than that, no other is nearer.
+    """
+    part = rows.take(slice(start, min(start + step, len(rows))))
+    own = np.arange(len(part))
+    differ = _differing(part.codes, other_codes)  # (B, O)
+    if itself:
+        differ[own, start + own] = np.iinfo(differ.dtype).max
+    alike = differ == differ.min(1)[:, None]
+    if np.count_nonzero(alike) > _FEW * alike.size:
+        return _nearest_of_all(part, others, differ, squared)
+    at, place = np.nonzero(alike)
+    apart = _powers(part.numbers[at] - others.numbers[place], squared).sum(1)
+    best = np.minimum.reduceat(apart, np.searchsorted(at, own))
+    hits = np.flatnonzero(apart == best[at])
+    found = place[hits[np.searchsorted(at[hits], own)]]
+    far = np.flatnonzero(best > 2)
+    if len(far):
+        found[far] = _nearest_of_all(part.take(far), others, differ[far], squared)
+    return found
+
+
+def _differing(codes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How many codes of rows (B, D) and others (D, O) differ, (B, O)."""
+    kind = np.uint8 if len(others) < 255 else np.uint16
+    count = np.zeros((len(codes), others.shape[1]), kind)
+    unlike = np.empty(count.shape, bool)
+    for own, other in zip(codes.T, others, strict=True):
+        np.not_equal(own[:, None], other, out=unlike)
+        count += unlike
+    return count
+
+
+def _nearest_of_all(rows: Points, others: Points, differ: np.ndarray, squared: bool) -> np.ndarray:
+    apart = cdist(rows.numbers, others.numbers, "sqeuclidean" if squared else "cityblock")
+    nearest: np.ndarray = (apart + 2.0 * differ).argmin(1)
+    return nearest
+
+
+def _powers(apart: np.ndarray, squared: bool) -> np.ndarray:
+    return apart**2 if squared else np.abs(apart)
 
 
 def dense(real: Frame, frame: Frame) -> np.ndarray:

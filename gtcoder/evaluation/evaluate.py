@@ -13,6 +13,7 @@ from gtcoder.evaluation.frame import align
 from gtcoder.evaluation.measures import (
     HELD_OUT,
     INDEPENDENT,
+    QUICK_LEAVES_OUT,
     SYNTHETIC,
     Progress,
     Tables,
@@ -20,9 +21,11 @@ from gtcoder.evaluation.measures import (
     measure_leakage,
     measure_utility,
 )
+from gtcoder.evaluation.patterns import pattern_shares
 from gtcoder.evaluation.privacy.copies import copy_shares
 from gtcoder.evaluation.report.report import Source, build_report
 from gtcoder.evaluation.roles import Roles
+from gtcoder.evaluation.rules import kept_shares
 from gtcoder.evaluation.samples import (
     FEWEST_ROWS,
     check_columns,
@@ -32,6 +35,7 @@ from gtcoder.evaluation.samples import (
 )
 from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.locate import locate
+from gtcoder.table.memory import MemoryTable
 from gtcoder.table.table import Table
 
 DEFAULT_ROWS = 50_000
@@ -47,12 +51,12 @@ StageOf = Callable[[str], AbstractContextManager[Progress]]
 class Request:
     """What is evaluated, and how."""
 
-    real: str
-    """URI of the table that the generator was trained on."""
-    synthetic: str
-    """URI of the generated table."""
-    holdout: str | None = None
-    """URI of rows of the same population that it was not trained on."""
+    real: str | MemoryTable
+    """The table that the generator was trained on, or its URI."""
+    synthetic: str | MemoryTable
+    """The generated table, or its URI."""
+    holdout: str | MemoryTable | None = None
+    """Rows of the same population that it was not trained on, or their URI."""
     target: str | None = None
     """Column that is predicted."""
     rows: int = DEFAULT_ROWS
@@ -62,21 +66,23 @@ class Request:
     """Kinds that override the inferred ones, as for training."""
     exclude: tuple[str, ...] = ()
     """Columns that are not compared."""
+    quick: bool = False
+    """Leave out what takes long: distances, attacks, many rows. The report says so."""
     csv: CsvFormat | None = None
     """How CSV files of real rows are written; what is text there is so in generated ones too."""
 
     def __post_init__(self) -> None:
         if self.rows < FEWEST_ROWS:
-            raise ConfigError(f"--rows must be at least {FEWEST_ROWS}, not {self.rows}")
+            raise ConfigError(f"`rows={self.rows}`: expected at least {FEWEST_ROWS}")
         if self.seed < 0:
-            raise ConfigError(f"--seed must not be negative, but is {self.seed}")
+            raise ConfigError(f"`seed={self.seed}`: expected 0 or more")
 
 
 @dataclass(frozen=True)
 class Samples:
     """The rows that were read."""
 
-    located: Mapping[str, Table]
+    located: Mapping[str, Table | MemoryTable]
     """`real`, `synthetic`, and `holdout` if it was given."""
     roles: Roles
     schema: pa.Schema
@@ -96,7 +102,7 @@ def evaluate(request: Request, stage: StageOf) -> dict[str, Any]:
     """The report, as plain JSON values; `page.render` makes a page of it.
 
     Args:
-        request: what is evaluated.
+        request: what is evaluated; a quick one takes seconds where the whole takes a minute.
         stage: is entered with the name of each part of the work.
 
     Raises:
@@ -110,24 +116,36 @@ def evaluate(request: Request, stage: StageOf) -> dict[str, Any]:
         )
         tables = Tables(*frames)
     with stage("fidelity") as progress:
-        fidelity = measure_fidelity(tables, seed=request.seed, progress=progress)
+        fidelity = measure_fidelity(
+            tables, seed=request.seed, quick=request.quick, progress=progress
+        )
     utility = leakage = None
     if request.target is not None:
-        with stage("utility") as progress:
-            utility = measure_utility(tables, seed=request.seed, progress=progress)
+        with stage("utility"):
+            utility = measure_utility(tables, seed=request.seed, quick=request.quick)
+    with stage("rules"):
+        others = {SYNTHETIC: samples.synthetic, HELD_OUT: samples.held_out}
+        rules = kept_shares(samples.real, others, request.schema)
+        patterns = pattern_shares(samples.real, others, samples.roles.patterns)
     with stage("privacy") as progress:
         copies = _copies(samples)
-        if samples.given:
+        if samples.given and not request.quick:
             leakage = measure_leakage(tables, seed=request.seed, progress=progress)
     return build_report(
         tables,
         samples.schema,
         sources=_sources(samples),
         fidelity=fidelity,
+        rules=rules,
+        patterns=patterns,
         utility=utility,
         copies=copies,
         leakage=leakage,
-        settings={"rows": request.rows, "seed": request.seed},
+        settings={
+            "rows": request.rows,
+            "seed": request.seed,
+            "quick_leaves_out": QUICK_LEAVES_OUT if request.quick else None,
+        },
     )
 
 
@@ -138,7 +156,9 @@ def read(request: Request, progress: Progress) -> Samples:
     if request.csv is not None:
         said["synthetic"] = CsvFormat(text=request.csv.text) if request.csv.text else None
     located = {
-        name: locate(uri, csv=said[name], exclude=request.exclude)
+        name: uri
+        if isinstance(uri, MemoryTable)
+        else locate(uri, csv=said[name], exclude=request.exclude)
         for name, uri in uris.items()
         if uri is not None
     }
@@ -155,8 +175,8 @@ def read(request: Request, progress: Progress) -> Samples:
     roles = Roles.of(drawn["real"], target=request.target, schema=request.schema)
     if not roles.columns:
         raise SchemaError(
-            f"{request.real}: no column can be compared, all are identifiers, free text or left "
-            "out; expected numbers or categories: give one its kind with --schema"
+            f"{real.uri}: no column can be compared, all are identifiers, free text or left "
+            "out; expected numbers or categories: give one its kind with `schema=`"
         )
     rng = np.random.default_rng([request.seed, 7])
     if "holdout" not in drawn:
@@ -177,15 +197,11 @@ def _split(real: pa.Table, rng: np.random.Generator) -> tuple[pa.Table, pa.Table
 
 
 def _copies(samples: Samples) -> dict[str, float]:
-    """Rows equal to a real one; those split off are compared with the rest of the sample."""
+    """Rows equal to one of the whole real table; those split off it, to another one."""
     stream = conformed(samples.located["real"], samples.schema)
-    others = [samples.synthetic, samples.independent]
-    if samples.given:
-        others.append(samples.held_out)
-        shares = copy_shares(samples.roles, stream, others)
-    else:
-        shares = copy_shares(samples.roles, stream, others)
-        shares += copy_shares(samples.roles, [samples.real], [samples.held_out])
+    others = [samples.synthetic, samples.independent, samples.held_out]
+    times = (1, 1, 1 if samples.given else 2)
+    shares = copy_shares(samples.roles, stream, others, times)
     return dict(zip((SYNTHETIC, INDEPENDENT, HELD_OUT), shares, strict=True))
 
 

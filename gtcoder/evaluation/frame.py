@@ -44,6 +44,8 @@ class Frame:
     """float64 (B, N); NaN where missing or not finite."""
     codes: np.ndarray
     """int32 (B, D)."""
+    starts: Mapping[str, float]
+    """The real table's first point in time, in ticks, of columns that are counted from there."""
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -73,27 +75,26 @@ class Frame:
 def align(roles: Roles, real: pa.Table, *others: pa.Table) -> list[Frame]:
     """The real table and others, of the same columns and types, as frames."""
     tables = (real, *others)
-    numbers = [_numbers(roles.continuous, real, table) for table in tables]
+    starts = _starts(roles.continuous, real)
+    numbers = [_numbers(roles.continuous, starts, table) for table in tables]
     codes = [np.empty((len(table), len(roles.discrete)), np.int32) for table in tables]
     levels = {}
     for at, name in enumerate(roles.discrete):
         levels[name], coded = _code([category_texts(table[name]) for table in tables])
         for target, column in zip(codes, coded, strict=True):
             target[:, at] = column
-    return [Frame(roles, levels, n, c) for n, c in zip(numbers, codes, strict=True)]
+    return [Frame(roles, levels, n, c, starts) for n, c in zip(numbers, codes, strict=True)]
 
 
-def _numbers(names: Sequence[str], real: pa.Table, table: pa.Table) -> np.ndarray:
-    columns = [_shifted(table[name], real[name]) for name in names]
+def _starts(names: Sequence[str], real: pa.Table) -> dict[str, float]:
+    """Where columns of time begin: counted from there, float32 holds them."""
+    temporal = [n for n in names if pt.is_temporal(real[n].type) and real[n].null_count < len(real)]
+    return {name: float(np.nanmin(finite_numbers(real[name]))) for name in temporal}
+
+
+def _numbers(names: Sequence[str], starts: Mapping[str, float], table: pa.Table) -> np.ndarray:
+    columns = [finite_numbers(table[name]) - starts.get(name, 0.0) for name in names]
     return np.stack(columns, 1) if columns else np.empty((len(table), 0))
-
-
-def _shifted(column: pa.ChunkedArray, real: pa.ChunkedArray) -> np.ndarray:
-    """The column's numbers, points in time counted from the first real one: float32 holds them."""
-    values = finite_numbers(column)
-    if not pt.is_temporal(real.type) or real.null_count == len(real):
-        return values
-    return values - float(np.nanmin(finite_numbers(real)))
 
 
 def finite_numbers(column: pa.ChunkedArray) -> np.ndarray:

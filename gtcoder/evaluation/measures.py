@@ -1,7 +1,8 @@
 """The three groups of measures, each figure beside its ceiling and its floor.
 
 Ceiling: the same measure of held-out real rows. Floor: of independent columns, every real column
-shuffled for itself.
+shuffled for itself. All three are measured on equally many rows where chance alone makes a figure
+worse with fewer.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from gtcoder.evaluation.fidelity.manifold import Manifold, compare_manifolds
 from gtcoder.evaluation.fidelity.shape import missing_shares, shape_errors
 from gtcoder.evaluation.fidelity.trend import trend_errors
 from gtcoder.evaluation.frame import Frame
+from gtcoder.evaluation.parallel import at_once
 from gtcoder.evaluation.privacy.membership import Membership, infer_membership
 from gtcoder.evaluation.privacy.nearness import nearer_share
 from gtcoder.evaluation.utility import PaperScores, score_utility
@@ -26,6 +28,13 @@ MEMBERS = 5_000
 """Training rows that are attacked."""
 ATTACK_ROWS = 20_000
 """Rows of the synthetic and of the held-out table that an attack uses."""
+
+QUICK_ROWS = 5_000
+"""Of each table that the detector and models see in a quick report."""
+QUICK_LEAVES_OUT = (
+    "α-precision, β-recall, nearness to training rows and membership inference; the detector and "
+    f"the models see at most {QUICK_ROWS:,} rows of each table, with which they find less"
+)
 
 SYNTHETIC, HELD_OUT, INDEPENDENT = "synthetic", "held_out", "independent"
 OTHER_TRAINING = "other_training"
@@ -54,6 +63,16 @@ class Tables:
             INDEPENDENT: self.independent,
         }
 
+    @property
+    def alike_rows(self) -> int:
+        """As many rows as all of them have."""
+        return min(map(len, self.compared.values()))
+
+    @property
+    def most_rows(self) -> int:
+        """As many as one of all tables has."""
+        return max(map(len, (self.real, *self.compared.values())))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fidelity:
@@ -66,44 +85,68 @@ class Fidelity:
     information: np.ndarray
     """Normalised mutual information of each two columns, (K, K)."""
     information_error: float
-    manifold: Manifold
+    manifold: Manifold | None
+    """None in a quick report."""
     detection: Detection
     missing: Mapping[str, float]
     lost: Mapping[str, Lost]
     """Of each discrete column."""
 
 
-def measure_fidelity(tables: Tables, *, seed: int, progress: Progress) -> dict[str, Fidelity]:
+def measure_fidelity(
+    tables: Tables, *, seed: int, quick: bool, progress: Progress
+) -> dict[str, Fidelity]:
     """Fidelity of the synthetic table, of held-out rows and of independent columns."""
     real = tables.real
     truth = normalised_information(real, real)
-    measured = {}
-    for at, (name, frame) in enumerate(tables.compared.items()):
-        progress(at / 3)
+    frames = _alike(tables.compared, tables.alike_rows, np.random.default_rng([seed, 8]))
+    seen = _alike(
+        {"real": real, **frames},
+        QUICK_ROWS if quick else tables.most_rows,
+        np.random.default_rng([seed, 10]),
+    )
+    manifolds: Mapping[str, Manifold] = {}
+    if not quick:
+        rng = np.random.default_rng([seed, 3])
+        found = compare_manifolds(real, list(frames.values()), rows=DISTANCE_ROWS, rng=rng)
+        manifolds = dict(zip(frames, found, strict=True))
+    progress(0.3)
+
+    def measure(name: str) -> Fidelity:
+        whole, frame = tables.compared[name], frames[name]
         found = normalised_information(real, frame)
-        measured[name] = Fidelity(
+        return Fidelity(
             shape=shape_errors(real, frame),
             trend=trend_errors(real, frame),
             information=found,
             information_error=weighted_error(truth, found),
-            manifold=compare_manifolds(
-                real, frame, rows=DISTANCE_ROWS, rng=np.random.default_rng([seed, 3])
-            ),
-            detection=detect(real, frame, seed=seed),
-            missing=missing_shares(frame),
-            lost=lost_categories(real, frame),
+            manifold=manifolds.get(name),
+            detection=detect(seen["real"], seen[name], seed=seed, explain=name == SYNTHETIC),
+            missing=missing_shares(whole),
+            lost=lost_categories(real, whole),
         )
-    return measured
+
+    return dict(zip(frames, at_once(measure, frames), strict=True))
 
 
-def measure_utility(tables: Tables, *, seed: int, progress: Progress) -> dict[str, PaperScores]:
-    """Models fitted on each table, the real one as `held_out`, and tested on held-out rows."""
+def _alike(frames: Mapping[str, Frame], rows: int, rng: np.random.Generator) -> dict[str, Frame]:
+    """At most so many rows of each."""
+    return {name: frame.sample(rows, rng) for name, frame in frames.items()}
+
+
+def measure_utility(tables: Tables, *, seed: int, quick: bool) -> dict[str, PaperScores]:
+    """Models fitted on each table, the real one as `held_out`, and tested on held-out rows.
+
+    They are fitted on equally many rows of each.
+    """
+    rows = min(len(tables.real), len(tables.synthetic), QUICK_ROWS if quick else tables.most_rows)
     fitted = {**tables.compared, HELD_OUT: tables.real}
-    scores = {}
-    for at, (name, frame) in enumerate(fitted.items()):
-        progress(at / 3)
-        scores[name] = score_utility(tables.real, frame, tables.held_out, seed=seed)
-    return scores
+    frames = _alike(fitted, rows, np.random.default_rng([seed, 9]))
+
+    def measure(frame: Frame) -> PaperScores:
+        return score_utility(tables.real, frame, tables.held_out, seed=seed)
+
+    return dict(zip(frames, at_once(measure, frames.values()), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

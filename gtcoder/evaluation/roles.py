@@ -1,6 +1,5 @@
 """What each column is to the measures: a number, a category, or nothing they can compare."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,12 +12,18 @@ from gtcoder.schema.kind import CATEGORIES, UNLEARNED, Kind
 from gtcoder.schema.schema import Column, Schema
 from gtcoder.sketch.column import ColumnSketch
 from gtcoder.sketch.table import TableSketch
+from gtcoder.typos import listed, meant
 
 MOST_CLASSES = 20
 """A whole-number target of at most so many values is a class, of more a number."""
 
 
 _UNCOMPARED = UNLEARNED - {Kind.CONSTANT}
+_REASONS = {
+    Kind.IDENTIFIER: "an identifier, which is not compared",
+    Kind.PATTERN: "only the form of its values is compared",
+    Kind.TEXT: "free text, which is not compared",
+}
 
 
 class Task(StrEnum):
@@ -35,7 +40,9 @@ class Roles:
     continuous: tuple[str, ...]
     discrete: tuple[str, ...]
     left_out: Mapping[str, str]
-    """Columns that are not compared, with the reason."""
+    """Columns whose values are not compared, with the reason."""
+    patterns: tuple[str, ...] = ()
+    """Of these, text of which the form is compared."""
     target: str | None = None
     task: Task | None = None
     """Of the target, if there is one."""
@@ -72,7 +79,7 @@ class Roles:
         left_out = {}
         for column in kinds.columns:
             if column.kind in _UNCOMPARED and column.name != target:
-                left_out[column.name] = f"{column.kind} columns are not compared"
+                left_out[column.name] = _REASONS[column.kind]
             elif column.name == target:
                 groups["discrete" if task is Task.CLASSIFICATION else "continuous"].append(target)
             else:
@@ -82,6 +89,7 @@ class Roles:
             continuous=tuple(groups["continuous"]),
             discrete=tuple(groups["discrete"]),
             left_out=left_out,
+            patterns=tuple(c.name for c in kinds.columns if c.kind is Kind.PATTERN),
             target=target,
             task=task if target is not None else None,
         )
@@ -98,10 +106,9 @@ def _is_discrete(column: Column, sketch: ColumnSketch) -> bool:
 
 def _task(target: str, kinds: Schema, sketch: TableSketch, asked: Task | None) -> Task:
     if target not in kinds.names:
-        near = difflib.get_close_matches(target, kinds.names, n=3, cutoff=0.0)
         raise SchemaError(
-            f"target {target!r}: no such column in the real table; did you mean "
-            f"{' or '.join(map(repr, near))}?"
+            f"target {target!r}: no such column in the real table"
+            f"{meant(target, kinds.names) or f'; there are {listed(kinds.names)}'}"
         )
     column = kinds[target]
     if column.kind in _UNCOMPARED:

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from gtcoder.errors import SchemaError, TableError
+from gtcoder.table.memory import MemoryTable
 from gtcoder.table.table import Table
 from gtcoder.table.types import Family, family_of
 
@@ -15,7 +16,9 @@ FEWEST_ROWS = 50
 """Fewer rows say nothing about a table."""
 
 
-def check_columns(real: Table, other: Table, exclude: Iterable[str] = ()) -> None:
+def check_columns(
+    real: Table | MemoryTable, other: Table | MemoryTable, exclude: Iterable[str] = ()
+) -> None:
     """See that two tables can be compared.
 
     Raises:
@@ -23,13 +26,13 @@ def check_columns(real: Table, other: Table, exclude: Iterable[str] = ()) -> Non
     """
     left_out = set(exclude)
     for name in left_out - {*real.schema.names, *real.unread}:
-        raise SchemaError(f"--exclude {name!r}: no such column in {real.uri}")
+        raise SchemaError(f"`exclude={[name]!r}`: no such column in {real.uri}")
     for one, two in ((real, other), (other, real)):
         for name in one.schema.names:
             if name not in two.schema.names and name not in left_out:
                 raise SchemaError(
                     f"column {name!r} of {one.uri} is missing from {two.uri}; add it there, or "
-                    f"leave it out with --exclude {name}"
+                    f"leave it out with `exclude={[name]!r}`"
                 )
     for name in set(real.schema.names) - left_out:
         kinds = [table.schema.field(name).type for table in (real, other)]
@@ -41,7 +44,7 @@ def check_columns(real: Table, other: Table, exclude: Iterable[str] = ()) -> Non
 
 
 def sample_rows(
-    table: Table,
+    table: Table | MemoryTable,
     schema: pa.Schema,
     *,
     rows: int,
@@ -81,7 +84,7 @@ def independent_columns(table: pa.Table, rng: np.random.Generator) -> pa.Table:
     return pa.Table.from_arrays(columns, names=table.column_names)
 
 
-def conformed(table: Table, schema: pa.Schema) -> Iterator[pa.Table]:
+def conformed(table: Table | MemoryTable, schema: pa.Schema) -> Iterator[pa.Table]:
     """The batches of a table, with the schema's columns and, where values allow it, its types."""
     for batch in table.batches(schema.names):
         columns = [_cast(batch[field.name], field, table.uri) for field in schema]

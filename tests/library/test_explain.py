@@ -6,11 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 from gtcoder import explain as module
 from gtcoder.codec.layout import take
 from gtcoder.errors import ConfigError, GTCoderError, TableError
-from gtcoder.explain import Explanation, explain, explain_rows, heat_map
+from gtcoder.explain import SHOWN, Explanation, explain, explain_rows, heat_map
 from gtcoder.model.gtcoder import GTCoder
 
 
@@ -92,6 +93,27 @@ def test_heat_maps_go_to_files(explanation, tmp_path):
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
+def test_a_plot_is_two_axes_of_one_figure():
+    explanation = made_up(4)
+    heat, bars = explanation.plot()
+    assert heat.figure is bars.figure
+    assert heat.images[0].get_cmap().name == "Blues"
+    widths = [bar.get_width() / 100 for bar in bars.patches]
+    assert widths == pytest.approx(sorted(explanation.contributions.values(), reverse=True))
+    assert "1/columns, 25.0" in bars.get_xlabel()
+    pyplot.close(heat.figure)
+
+
+def test_an_explanation_in_words_and_in_a_notebook():
+    shares = {"<i>": 0.25, "b": 0.75} | {f"c{k}": 0.0 for k in range(SHOWN)}
+    told = Explanation(rows=1, contributions=shares, matrix=())
+    assert str(told).splitlines()[:2] == [" 75.0%  b", " 25.0%  <i>"]
+    html = told._repr_html_()
+    assert "&lt;i&gt;" in html
+    assert "<i>" not in html
+    assert "and 2 more columns" in html
+
+
 def test_without_matplotlib_one_line_says_what_to_install(explanation, monkeypatch):
     real = builtins.__import__
 
@@ -103,3 +125,5 @@ def test_without_matplotlib_one_line_says_what_to_install(explanation, monkeypat
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(GTCoderError, match=r'pip install "gtcoder\[evaluate\]"'):
         heat_map(explanation, io.BytesIO())
+    with pytest.raises(GTCoderError, match=r'pip install "gtcoder\[evaluate\]"'):
+        explanation.plot()

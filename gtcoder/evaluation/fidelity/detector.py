@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 from gtcoder.evaluation.frame import Frame
+from gtcoder.evaluation.parallel import at_once
 
 FOLDS = 3
 SHUFFLED_ROWS = 4_000
@@ -26,25 +27,28 @@ class Detection:
     score: float
     """1 when it cannot tell, 0 when it always can: the mean of 2 − 2·max(AUC, 0.5)."""
     importance: dict[str, float]
-    """By how much the AUC falls when a column's values are shuffled among the rows."""
+    """By how much the AUC falls when a column's values are shuffled among the rows; empty if it was
+    not asked."""
 
 
-def detect(real: Frame, other: Frame, *, seed: int) -> Detection:
-    """Tell real rows from others, cross-validated."""
-    rng = np.random.default_rng([seed, 1])
+def detect(real: Frame, other: Frame, *, seed: int, explain: bool = True) -> Detection:
+    """Tell real rows from others, cross-validated; `explain` measures the columns' importance."""
     x = np.concatenate([inputs(real, real), inputs(real, other)])
     y = np.repeat([1, 0], [len(real), len(other)])
-    aucs, falls = [], []
-    for fit, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, y):
+
+    def fold(part: tuple[np.ndarray, np.ndarray]) -> tuple[float, np.ndarray]:
+        fit, held = part
         model = boosted_tree(real, seed).fit(x[fit], y[fit])
-        aucs.append(float(roc_auc_score(y[held], model.predict_proba(x[held])[:, 1])))
-        falls.append(_falls(model, x[held], y[held], rng))
+        auc = float(roc_auc_score(y[held], model.predict_proba(x[held])[:, 1]))
+        return auc, _falls(model, x[held], y[held], seed) if explain else np.zeros(x.shape[1])
+
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, y)
+    aucs, falls = zip(*at_once(fold, folds), strict=True)
+    found = np.mean(falls, axis=0).clip(0).tolist()
     return Detection(
         auc=float(np.mean(aucs)),
         score=float(np.mean([2 - 2 * max(auc, 0.5) for auc in aucs])),
-        importance=dict(
-            zip(real.roles.columns, np.mean(falls, axis=0).clip(0).tolist(), strict=True)
-        ),
+        importance=dict(zip(real.roles.columns, found, strict=True)) if explain else {},
     )
 
 
@@ -80,13 +84,18 @@ def _ranks(codes: np.ndarray, size: int) -> np.ndarray:
 
 
 def _falls(
-    model: HistGradientBoostingClassifier, x: np.ndarray, y: np.ndarray, rng: np.random.Generator
+    model: HistGradientBoostingClassifier, x: np.ndarray, y: np.ndarray, seed: int
 ) -> np.ndarray:
     """By how much the AUC falls with each column shuffled in turn, (K,)."""
+    rng = np.random.default_rng([seed, 1])
     some = rng.permutation(len(x))[:SHUFFLED_ROWS]
-    seed = int(rng.integers(2**32))
     found = permutation_importance(
-        model, x[some], y[some], scoring="roc_auc", n_repeats=1, random_state=seed
+        model,
+        x[some],
+        y[some],
+        scoring="roc_auc",
+        n_repeats=1,
+        random_state=int(rng.integers(2**32)),
     )
     falls: np.ndarray = found.importances_mean
     return falls

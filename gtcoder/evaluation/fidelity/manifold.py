@@ -5,6 +5,7 @@ embedding. Precision is best at 1. Recall asks that a real row's nearest synthet
 than its nearest real one: rows drawn from the same distribution reach about 0.5, copies 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,21 +25,28 @@ class Manifold:
 
 
 def compare_manifolds(
-    real: Frame, other: Frame, *, rows: int, rng: np.random.Generator
+    real: Frame, others: Sequence[Frame], *, rows: int, rng: np.random.Generator
+) -> list[Manifold]:
+    """Compare equally many rows of each other table and of the real one, at most `rows`."""
+    rows = min(rows, len(real), *map(len, others))
+    real_rows = real.sample(rows, rng)
+    real_at = Points.of(real, real_rows)
+    gap = nearest(real_at, real_at, squared=True, itself=True).distance
+    return [_compare(real, real_rows, real_at, gap, other.sample(rows, rng)) for other in others]
+
+
+def _compare(
+    real: Frame, real_rows: Frame, real_at: Points, gap: np.ndarray, other_rows: Frame
 ) -> Manifold:
-    """Compare equally many rows of both, at most `rows`."""
-    rows = min(rows, len(real), len(other))
-    real_rows, other_rows = real.sample(rows, rng), other.sample(rows, rng)
-    real_at, other_at = Points.of(real, real_rows), Points.of(real, other_rows)
-    gap = nearest(real_at, real_at, squared=True, itself=True)
-    reach = nearest(real_at, other_at, squared=True)
+    """Compare tables of the same size; `gap` is each real row's distance from its next, (B,)."""
+    reach = nearest(real_at, Points.of(real, other_rows), squared=True)
     real_x, other_x = dense(real, real_rows), dense(real, other_rows)
     alphas = np.linspace(0, 1, _STEPS)
     radii = np.quantile(_from(real_x, real_x), alphas)
     within = _from(other_x, real_x)
     precision = [(within <= radius).mean() for radius in radii]
     centre = _from(other_x, other_x)[reach.place]
-    near = reach.distance <= gap.distance
+    near = reach.distance <= gap
     recall = [(near & (centre <= radius)).mean() for radius in np.quantile(centre, alphas)]
     return Manifold(_agreement(alphas, precision), _agreement(alphas, recall))
 

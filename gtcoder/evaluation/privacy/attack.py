@@ -113,7 +113,7 @@ def _ends(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _resampled(size: int, rng: np.random.Generator) -> np.ndarray:
     """How often each of `size` rows is drawn, with replacement, (size,)."""
-    return rng.multinomial(size, np.full(size, 1 / size))
+    return np.bincount(rng.integers(size, size=size), minlength=size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class _Ordered:
         """AUC and true positives at 1 % false ones, of rows with these multiplicities."""
         hit = np.bincount(self.member_group, members, self.groups) / members.sum()  # (G,)
         miss = np.bincount(self.other_group, others, self.groups) / others.sum()
-        found, wrong = hit.cumsum(), miss.cumsum()
+        wrong = miss.cumsum()
         auc = 1 - float((hit * (wrong - miss / 2)).sum())
-        allowed = wrong <= FALSE_POSITIVES + 1e-12
-        return auc, float(found[allowed].max(initial=0.0))
+        allowed = np.searchsorted(wrong, FALSE_POSITIVES + 1e-12, side="right")
+        return auc, float(hit[:allowed].sum())

@@ -13,21 +13,32 @@ _NULL = np.uint64(0x9E3779B97F4A7C15)
 _ODD = np.uint64(0xD1342543DE82EF95)
 
 
-def copy_shares(roles: Roles, real: Iterable[pa.Table], others: Sequence[pa.Table]) -> list[float]:
+def copy_shares(
+    roles: Roles,
+    real: Iterable[pa.Table],
+    others: Sequence[pa.Table],
+    times: Sequence[int] | None = None,
+) -> list[float]:
     """The share of each table's rows that are equal, in all columns compared, to a real row.
 
     Args:
         roles: the columns.
         real: all of the real table, in batches.
         others: tables whose rows are looked up.
+        times: how often a row of each table must be there; omitted, once. Twice, if the table's
+            rows are real ones themselves: it is another row then that is equal.
     """
     wanted = [hash_rows(roles, table) for table in others]
-    found = [np.zeros(len(hashes), bool) for hashes in wanted]
+    found = [np.zeros(len(hashes), np.int64) for hashes in wanted]
     for batch in real:
-        there = np.unique(hash_rows(roles, batch))
+        if not batch.num_rows:
+            continue
+        there, often = np.unique(hash_rows(roles, batch), return_counts=True)
         for hashes, hits in zip(wanted, found, strict=True):
-            hits |= np.isin(hashes, there)
-    return [float(hits.mean()) for hits in found]
+            at = np.minimum(np.searchsorted(there, hashes), len(there) - 1)
+            hits += np.where(there[at] == hashes, often[at], 0)
+    least = times or [1] * len(others)
+    return [float((hits >= each).mean()) for hits, each in zip(found, least, strict=True)]
 
 
 def hash_rows(roles: Roles, table: pa.Table) -> np.ndarray:

@@ -9,7 +9,7 @@ the other half as non-members, then the other way round:
 Attacks that know more may find more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from gtcoder.evaluation.distance import Points, nearest
 from gtcoder.evaluation.fidelity.detector import boosted_tree, inputs
 from gtcoder.evaluation.frame import Frame
+from gtcoder.evaluation.parallel import at_once
 from gtcoder.evaluation.privacy.attack import Attack, Side, rate
 
 DENSITY_RATIO, CLASSIFIER = "density_ratio", "classifier"
@@ -60,12 +61,14 @@ def infer_membership(
     held_out, other = held_out.sample(rows, rng), other.sample(rows, rng)
     halves = np.array_split(rng.permutation(len(held_out)), 2)
     order = (halves, halves[::-1])
+
+    def classify(halves: Sequence[np.ndarray]) -> Side:
+        others, reference = map(held_out.take, halves)
+        return _classified(train, member_rows, others, reference, other, seed)
+
     sides = {
         DENSITY_RATIO: _density_ratios(train, member_rows, held_out, other, order),
-        CLASSIFIER: [
-            _classified(train, member_rows, held_out.take(o), held_out.take(r), other, seed)
-            for o, r in order
-        ],
+        CLASSIFIER: at_once(classify, order),
     }
     rated = rate(sides, rng)
     return Membership(

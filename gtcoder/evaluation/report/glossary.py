@@ -15,6 +15,8 @@ class Entry:
     """Whether the number is in %."""
     falling: bool = False
     """Whether less is better."""
+    ordered: bool = True
+    """Whether a figure beyond that of held-out rows is better still."""
 
 
 FIDELITY = {
@@ -23,8 +25,8 @@ FIDELITY = {
         "0 %",
         "How far each column's distribution is from the real one, averaged over columns: the "
         "Kolmogorov–Smirnov statistic of numbers, the total variation distance of categories "
-        "(SDMetrics' Column Shapes, as an error). Independent columns have none of it by "
-        "construction, so it says nothing without the pair error.",
+        "(SDMetrics' Column Shapes, as an error). Independent columns have next to none "
+        "of it by construction, so it says nothing without the pair error.",
         percent=True,
         falling=True,
     ),
@@ -66,6 +68,7 @@ FIDELITY = {
         "about 0.5",
         "Whether real rows have such a row as near as their nearest real one. Rows of the same "
         "distribution reach about 0.5; far more than that means copies.",
+        ordered=False,
     ),
 }
 

@@ -49,6 +49,11 @@ def short(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def prose(text: str) -> str:
+    """The text with numbers and their % on one line."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def _attribute(key: str) -> str:
     return "viewBox" if key == "view_box" else key.rstrip("_").replace("_", "-")
 

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gtcoder.evaluation.report.axis import marks
 from gtcoder.evaluation.report.markup import Markup, element, short
 
 WIDTH, HEIGHT = 300.0, 118.0
 _BAR = 15.0
 _LABEL = 108.0
-LARGEST_MAP = 60
-"""Columns that a heat map shows; of more, those with the largest errors."""
 
 
 def column_picture(profile: Mapping[str, Any]) -> Markup:
@@ -38,14 +37,18 @@ def _histogram(profile: Mapping[str, Any]) -> Markup:
     for at, share in enumerate(sides[1]):
         y = floor * (1 - share / top)
         line += [f"{at * step:.1f},{y:.1f}", f"{(at + 1) * step - 1:.1f},{y:.1f}"]
-    edges = profile["edges"]
-    ends = [_number(edges[0]), _number(edges[-1])] if not profile["unit"] else ["first", "last"]
-    return _svg(
-        HEIGHT,
-        real,
-        element("polyline", points=" ".join(line), class_="made"),
-        element("text", ends[0], x=0, y=HEIGHT - 3),
-        element("text", ends[1], x=WIDTH, y=HEIGHT - 3, text_anchor="end"),
+    drawn = element("polyline", points=" ".join(line), class_="made")
+    return _svg(HEIGHT, real, drawn, [_mark(*mark, floor) for mark in marks(profile)])
+
+
+def _mark(share: float, text: str, y: float) -> tuple[Markup, Markup]:
+    """A stroke below the picture, and what it says."""
+    x = share * WIDTH
+    half = 2.7 * len(text)
+    anchor = "start" if x < half else "end" if x > WIDTH - half else "middle"
+    return (
+        element("line", x1=x, x2=x, y1=y, y2=y + 3, class_="tick"),
+        element("text", text, x=x, y=HEIGHT - 3, text_anchor=anchor),
     )
 
 
@@ -101,52 +104,6 @@ def bars(shares: Sequence[tuple[str, float]]) -> Markup:
     return _svg(_BAR * len(shares) + 2, rows)
 
 
-def heat_map(names: Sequence[str], errors: Mapping[tuple[str, str], float]) -> Markup:
-    """Pair errors in %, stronger for larger; each cell says its numbers when pointed at."""
-    names = _worst(names, errors)
-    top = max([*errors.values(), 1.0])
-    cell = min(34.0, max(8.0, 720 / len(names)))
-    left, above = 112.0, 96.0
-    size = cell * len(names)
-    cells = []
-    for row, one in enumerate(names):
-        for at, other in enumerate(names):
-            value = errors.get((one, other), errors.get((other, one)))
-            if value is None:
-                continue
-            cells.append(
-                element(
-                    "rect",
-                    element("title", f"{one} × {other}: {value:.2f} %"),
-                    x=left + at * cell,
-                    y=above + row * cell,
-                    width=cell - 1,
-                    height=cell - 1,
-                    class_="heat",
-                    fill_opacity=round(0.05 + 0.95 * value / top, 3),
-                )
-            )
-    labels = []
-    for at, name in enumerate(names):
-        y, x = above + (at + 0.5) * cell + 3.5, left + (at + 0.5) * cell + 3.5
-        labels += [
-            element("text", short(name, 17), x=left - 5, y=y, text_anchor="end"),
-            element(
-                "text", short(name, 15), x=x, y=above - 5, transform=f"rotate(-60 {x} {above - 5})"
-            ),
-        ]
-    width = left + size + 60
-    return element(
-        "svg",
-        labels,
-        cells,
-        view_box=f"0 0 {width:.0f} {above + size + 4:.0f}",
-        style=f"max-width:{width:.0f}px;min-width:{min(width, 420):.0f}px",
-        role="img",
-        aria_label="pair errors",
-    )
-
-
 def scale(found: float, ceiling: float, floor: float) -> Markup:
     """Where a figure lies between independent columns (left) and held-out real rows (right)."""
     share = min(max((found - floor) / (ceiling - floor), 0.0), 1.0)
@@ -155,26 +112,11 @@ def scale(found: float, ceiling: float, floor: float) -> Markup:
         element("title", f"{share:.0%} of the way from independent columns to held-out real rows"),
         element("rect", x=0, y=4, width=100, height=4, rx=2, class_="track"),
         element("rect", x=0, y=4, width=100 * share, height=4, rx=2, class_="fill"),
-        element("circle", cx=3 + 94 * share, cy=6, r=5, class_="fill"),
+        element("circle", cx=5 + 90 * share, cy=6, r=5, class_="fill"),
         view_box="0 0 100 12",
         class_="scale",
     )
 
 
-def _worst(names: Sequence[str], errors: Mapping[tuple[str, str], float]) -> list[str]:
-    if len(names) <= LARGEST_MAP:
-        return list(names)
-    most = dict.fromkeys(names, 0.0)
-    for pair, error in errors.items():
-        for name in pair:
-            most[name] = max(most[name], error)
-    kept = set(sorted(names, key=lambda name: -most[name])[:LARGEST_MAP])
-    return [name for name in names if name in kept]
-
-
 def _svg(height: float, *children: Any) -> Markup:
     return element("svg", *children, view_box=f"0 0 {WIDTH:.0f} {height:.0f}", role="img")
-
-
-def _number(value: float) -> str:
-    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"

@@ -1,7 +1,7 @@
 """The report as plain JSON values: every figure, where it came from, and what it says."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations, islice
 from typing import Any
@@ -24,11 +24,13 @@ from gtcoder.evaluation.measures import (
 )
 from gtcoder.evaluation.privacy.membership import Membership
 from gtcoder.evaluation.report import glossary
+from gtcoder.evaluation.report.grade import graded_line
+from gtcoder.evaluation.report.kinds import plain_kind
 from gtcoder.evaluation.report.profile import profile
-from gtcoder.evaluation.report.verdict import judge
+from gtcoder.evaluation.report.verdict import few_rows, judge
 from gtcoder.evaluation.utility import PaperScores
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 DECIMALS = 6
 MOST_LOST = 20
 """Lost categories that are named of a column, the most frequent first."""
@@ -53,6 +55,8 @@ def build_report(
     *,
     sources: Mapping[str, Source],
     fidelity: Mapping[str, Fidelity],
+    rules: Sequence[Mapping[str, Any]],
+    patterns: Sequence[Mapping[str, Any]],
     utility: Mapping[str, PaperScores] | None,
     copies: Mapping[str, float],
     leakage: Leakage | None,
@@ -65,6 +69,7 @@ def build_report(
         "library_version": __version__,
         "settings": {
             **settings,
+            "compared_rows": tables.alike_rows,
             "distance_rows": DISTANCE_ROWS,
             "attack_rows": ATTACK_ROWS,
             "held_out": "given" if sources["held_out"].uri else "split off the real table",
@@ -76,8 +81,10 @@ def build_report(
             "left_out": dict(roles.left_out),
         },
         "fidelity": _fidelity(fidelity),
+        "rules": list(rules),
+        "patterns": list(patterns),
         "utility": _utility(utility, roles.target),
-        "privacy": _privacy(copies, leakage),
+        "privacy": _privacy(copies, leakage, quick=settings["quick_leaves_out"] is not None),
         "by_column": _by_column(tables, schema, fidelity),
         "by_pair": _by_pair(tables, fidelity),
         "about": {
@@ -87,25 +94,27 @@ def build_report(
         },
     }
     plain: dict[str, Any] = _plain(report)
-    return plain | {"verdict": judge(plain)}
+    verdict = judge(plain)
+    return plain | {"summary": graded_line(verdict, few_rows(plain)), "verdict": verdict}
 
 
-def _fidelity(measured: Mapping[str, Fidelity]) -> dict[str, dict[str, float]]:
+def _fidelity(measured: Mapping[str, Fidelity]) -> dict[str, dict[str, float | None]]:
     figures = {name: _figures(measured[name]) for name in _NAMES}
     return {key: {name: figures[name][key] for name in _NAMES} for key in glossary.FIDELITY}
 
 
-def _figures(fidelity: Fidelity) -> dict[str, float]:
+def _figures(fidelity: Fidelity) -> dict[str, float | None]:
     upper = fidelity.trend[np.triu_indices(len(fidelity.trend), 1)]
     known = upper[~np.isnan(upper)]
+    manifold = fidelity.manifold
     return {
         "shape_error_pct": 100 * float(np.mean(list(fidelity.shape.values()))),
         "trend_error_pct": 100 * float(known.mean()) if len(known) else 0.0,
         "wnmi_error": fidelity.information_error,
         "detector_auc": fidelity.detection.auc,
         "detector_score": fidelity.detection.score,
-        "alpha_precision": fidelity.manifold.alpha_precision,
-        "beta_recall": fidelity.manifold.beta_recall,
+        "alpha_precision": None if manifold is None else manifold.alpha_precision,
+        "beta_recall": None if manifold is None else manifold.beta_recall,
     }
 
 
@@ -136,10 +145,16 @@ def _utility(scores: Mapping[str, PaperScores] | None, target: str | None) -> di
     }
 
 
-def _privacy(copies: Mapping[str, float], leakage: Leakage | None) -> dict[str, Any]:
+def _privacy(
+    copies: Mapping[str, float], leakage: Leakage | None, *, quick: bool
+) -> dict[str, Any]:
     privacy: dict[str, Any] = {"exact_copy_share": dict(copies)}
     if leakage is None:
-        without = "not measured: it needs held-out rows that the generator never saw (--holdout)"
+        without = (
+            "not measured: a quick report leaves it out"
+            if quick
+            else "not measured: it needs held-out rows that the generator never saw"
+        )
         return privacy | {
             "nearer_to_training_share": None,
             "membership": None,
@@ -173,6 +188,7 @@ def _by_column(
             "name": name,
             "role": "continuous" if name in real.roles.continuous else "discrete",
             "type": str(schema.field(name).type),
+            "kind": plain_kind(schema.field(name).type),
             "shape_error_pct": {key: 100 * fidelity[key].shape[name] for key in _NAMES},
             "missing_share": {key: shares[name] for key, shares in missing.items()},
             "lost_categories": _lost(fidelity, name),

@@ -45,6 +45,13 @@ def test_copies_are_found_in_any_batch_whatever_their_type():
     assert copy_shares(roles, batches, [other, real, other.slice(2, 1)]) == [0.6, 1.0, 0.0]
 
 
+def test_real_rows_are_copies_of_others_only():
+    real = pa.table({"n": [1, 1, 2, 3, 3, 3], "c": list("aabccd")})
+    roles = Roles.of(pa.table({"n": list(range(9)), "c": [*"aabbccdde"]}))
+    batches = [real.slice(0, 1), real.slice(1, 0), real.slice(1)]
+    assert copy_shares(roles, batches, [real, real], times=(1, 2)) == [1.0, 4 / 6]  # 1a, 1a, 3c, 3c
+
+
 def test_distances_are_those_of_scaled_numbers_and_one_hot_categories():
     real = pa.table({"n": pa.array([0.0, 10, 5]), "c": ["a", "b", "c"]})
     other = pa.table({"n": pa.array([5.0, None, 10]), "c": ["a", "a", "d"]})
@@ -56,6 +63,28 @@ def test_distances_are_those_of_scaled_numbers_and_one_hot_categories():
     assert found.place.tolist() == [0, 0, 1]
     squared = nearest(at, at, squared=True, itself=True)
     assert squared.distance == pytest.approx(np.sqrt([2.25, 2.25, 2.25]))
+
+
+@pytest.mark.parametrize("numbers", [0, 1, 9])
+@pytest.mark.parametrize("codes", [0, 1, 6, 300])
+@pytest.mark.parametrize("squared", [False, True])
+def test_the_nearest_row_is_that_of_a_full_search(numbers, codes, squared):
+    rng = np.random.default_rng([numbers, codes])
+    points = [
+        Points(rng.random((rows, numbers)) ** 5 * 4, rng.integers(0, 5, (rows, codes), np.uint8))
+        for rows in (70, 400)
+    ]
+    for rows, others, itself in ((*points, False), (points[1], points[1], True)):
+        apart = np.abs(rows.numbers[:, None] - others.numbers) ** (2 if squared else 1)
+        apart = apart.sum(2) + 2.0 * (rows.codes[:, None] != others.codes).sum(2)
+        if itself:
+            np.fill_diagonal(apart, np.inf)
+        least = np.sqrt(apart.min(1)) if squared else apart.min(1)
+        found = nearest(rows, others, squared=squared, itself=itself)
+        assert found.distance == pytest.approx(least)
+        assert np.take_along_axis(apart, found.place[:, None], 1)[:, 0] == pytest.approx(
+            apart.min(1)
+        )
 
 
 def test_nearness_is_half_without_overfitting_and_more_with_it(tables):

@@ -341,9 +341,9 @@ def test_bad_options_are_one_line(folder, tmp_path):
     train = folder / "train.parquet"
     with pytest.raises(SchemaError, match=r"'larg': no such column .* did you mean 'large'"):
         run(train, train, target="larg")
-    with pytest.raises(SchemaError, match="--exclude 'colour': no such column"):
+    with pytest.raises(SchemaError, match=r"`exclude=\['colour'\]`: no such column"):
         run(train, train, exclude=("colour",))
-    with pytest.raises(ConfigError, match="--rows must be at least 50"):
+    with pytest.raises(ConfigError, match="`rows=5`: expected at least 50"):
         run(train, train, rows=5)
     pq.write_table(make_rows(12, 0), tmp_path / "few.parquet")
     with pytest.raises(TableError, match=r"few.parquet: expected at least 50 rows .* found 12"):
