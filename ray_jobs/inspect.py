@@ -7,6 +7,8 @@ started: pieces of the table are sketched on threads of this process.
 import json
 from dataclasses import dataclass
 
+import numpy as np
+import pyarrow.types as pt
 import rich.box
 import rich.table
 from rich.console import Console
@@ -14,7 +16,10 @@ from rich.markup import escape
 
 from gtcoder.errors import OutputError
 from gtcoder.progress import Reporter
+from gtcoder.rules.found import lines
+from gtcoder.rules.learned import FoundRules
 from gtcoder.schema.schema import Schema
+from gtcoder.sketch.column import ColumnSketch
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import exists, write_bytes
 from ray_jobs.sources.find import reading
@@ -47,13 +52,20 @@ def run_inspection(request: InspectRequest, reporter: Reporter) -> None:
             sketch, source = source.sketch(
                 request.columns(source), stage, skip_bad_files=request.skip_bad_files
             )
-    schema = request.inferred(source, sketch)
-    show(source, schema, sketch, Console(width=_width()))
+        schema = request.inferred(source, sketch)
+        found = request.found(source, schema, sketch, reporter)
+    console = Console(width=_width())
+    show(source, schema, sketch, console)
+    show_rules(found, console)
+    positive = [name for name in schema.names if _is_never_negative(sketch.columns[name])]
+    if positive:
+        console.print(f"never negative: {escape(', '.join(positive))}", highlight=False)
     for note in source.notes:
         reporter.warn(note)
     tell_skipped(source, reporter)
     if request.out is not None:
-        text = json.dumps(schema.editable(), indent=1, ensure_ascii=False) + "\n"
+        plain = schema.with_rules(map(str, found.rules.all)).editable()
+        text = json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
         write_bytes(request.out, text.encode())
         reporter.note(f"edit {request.out}, and give it to gtcoder train with --schema")
 
@@ -83,6 +95,28 @@ def show(source: Source, schema: Schema, sketch: TableSketch, console: Console) 
     left = [column.name for column in schema.columns if not column.is_learned]
     if left:
         console.print(f"not learned: {escape(', '.join(left))}", highlight=False)
+
+
+def show_rules(found: FoundRules, console: Console) -> None:
+    """Print the rules that all rows keep, and what of them follows from others."""
+    told = list(lines(found))
+    if told:
+        console.print("rules that every row keeps, and every synthetic row will:")
+    for line in told:
+        console.print(f"  {escape(line)}", highlight=False)
+    for rule in found.lost:
+        console.print(
+            f"  {escape(rule)}  (every row keeps it, but it cannot be kept beside the others)",
+            highlight=False,
+        )
+
+
+def _is_never_negative(column: ColumnSketch) -> bool:
+    """Whether numbers come near 0 and never below."""
+    if column.numbers is None or pt.is_temporal(column.type) or not column.present:
+        return False
+    low, middle = column.numbers.quantiles.at(np.array([0.0, 0.5]))
+    return bool(0 <= low <= middle / 2)
 
 
 def _width() -> int | None:

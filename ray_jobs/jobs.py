@@ -22,7 +22,7 @@ DASHBOARD = "http://127.0.0.1:8265"
 """Where a cluster on this machine, or a tunnel to one (`ray dashboard`), answers."""
 _PROGRAM = ("python", "-m", "ray_jobs.cli")
 _LOOK_S = 2.0
-_END_S = 20.0
+_END_S = 10.0
 """Longer than Ray waits after SIGTERM before it kills (3 s)."""
 _YOUNG_S = 3.0
 """A job stopped within its first moments can leave its process behind, which Ray then forgets."""
@@ -45,6 +45,8 @@ class Job:
     """What Ray says of it, with the end of its log if it failed."""
     started_s: float | None
     """When it began, in seconds since 1970."""
+    ended_s: float | None = None
+    """When it ended; None while it waits or runs."""
 
     @classmethod
     def of(cls, details: Any) -> "Job":
@@ -55,6 +57,7 @@ class Job:
             command=details.entrypoint,
             message=details.message or "",
             started_s=details.start_time / 1000 if details.start_time else None,
+            ended_s=details.end_time / 1000 if details.end_time else None,
         )
 
     @property
@@ -68,6 +71,34 @@ class Job:
         return self.command.removeprefix(shlex.join(_PROGRAM) + " ")
 
     @property
+    def seconds(self) -> float:
+        """How long it took, or has been there."""
+        began = self.started_s or time.time()
+        return max(0.0, (self.ended_s or time.time()) - began)
+
+    @property
+    def lasted(self) -> str:
+        """The same in words: `8 s`, `12:05` or `3:00:00`."""
+        whole = round(self.seconds)
+        if whole < 60:
+            return f"{whole} s"
+        minutes, seconds = divmod(whole, 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "id": self.id,
+            "status": self.status,
+            "command": self.words,
+            "started_s": self.started_s,
+            "ended_s": self.ended_s,
+            "seconds": round(self.seconds, 1),
+            "reason": self.reason if self.status == "FAILED" else None,
+        }
+
+    @property
     def reason(self) -> str:
         """The line of its command that says what went wrong, or the last of all."""
         message = self.message or "its job failed"
@@ -79,15 +110,28 @@ class UnknownJobError(ConfigError):
     """A cluster knows no job of this id."""
 
 
+class TakenError(ConfigError):
+    """A cluster has a job of this id."""
+
+
+class SilentError(ConfigError):
+    """A cluster's job server does not answer in time."""
+
+
 class Jobs:
     """The job server of a cluster; connects when it is first asked.
 
     All but `find` raise ConfigError where there is no such cluster or job; `find` knows of no job.
     """
 
-    def __init__(self, address: str) -> None:
-        """At an address of a dashboard, or one that a process of the cluster knows it by."""
-        self.address = address
+    def __init__(self, address: str, answer_s: float | None = None) -> None:
+        """Without a call.
+
+        Args:
+            address: of a dashboard, or one that a process of the cluster knows it by.
+            answer_s: seconds that any one call may wait for an answer; for ever if not given.
+        """
+        self.address, self._answer_s = address, answer_s
         self._connected: Any = None
 
     @classmethod
@@ -96,14 +140,14 @@ class Jobs:
         return cls(dashboard(address))
 
     @classmethod
-    def here(cls) -> "Jobs":
+    def here(cls, answer_s: float | None = None) -> "Jobs":
         """Of the cluster that this process belongs to.
 
         Jobs are told its address too: told nothing, they may join another on the machine.
         """
         import ray
 
-        return cls(str(ray.get_runtime_context().gcs_address))
+        return cls(str(ray.get_runtime_context().gcs_address), answer_s)
 
     def submit(
         self,
@@ -112,23 +156,32 @@ class Jobs:
         *,
         metadata: Mapping[str, str] | None = None,
         runtime_env: Mapping[str, Any] | None = None,
+        cpus: float = 0.0,
     ) -> None:
-        """Start a job; Ray takes no second one of the same id."""
+        """Start a job; Ray takes no second one of the same id.
+
+        Its process runs on the head, or with `cpus` on a machine that has so many to give.
+        """
         with self._client() as client:
             client.submit_job(
                 entrypoint=line,
                 submission_id=job_id,
                 metadata=dict(metadata) if metadata else None,
                 runtime_env=dict(runtime_env) if runtime_env else None,
+                entrypoint_num_cpus=cpus or None,
             )
 
     def find(self, job_id: str) -> Job | None:
         """The job of an id, if the cluster knows it."""
         try:
-            with self._client(job_id) as client:
-                return Job.of(client.get_job_info(job_id))
+            return self.get(job_id)
         except UnknownJobError:
             return None
+
+    def get(self, job_id: str) -> Job:
+        """The job of an id."""
+        with self._client(job_id) as client:
+            return Job.of(client.get_job_info(job_id))
 
     def list(self) -> list[Job]:
         """Every job that was submitted, the oldest first."""
@@ -174,13 +227,12 @@ class Jobs:
             _set_environment(self.address)
         import requests
         from ray.exceptions import AuthenticationError
-        from ray.job_submission import JobSubmissionClient
 
         try:
             if self._connected is None:
                 if outside:
                     _knock(self.address)
-                self._connected = JobSubmissionClient(self.address)
+                self._connected = _connected(self.address, self._answer_s)
             yield self._connected
         except AuthenticationError as error:
             raise ConfigError(
@@ -188,7 +240,12 @@ class Jobs:
                 f"({first_line(error).partition(':')[0]}); set RAY_AUTH_TOKEN, or "
                 "RAY_AUTH_TOKEN_PATH to the file that has the cluster's"
             ) from error
+        except requests.Timeout as error:
+            raise SilentError(
+                f"--address {self.address}: the job server has not answered for {self._answer_s} s"
+            ) from error
         except (requests.RequestException, ConnectionError) as error:
+            self._connected = None  # it may come again elsewhere
             raise ConfigError(
                 f"--address {self.address}: no Ray dashboard answers there ({first_line(error)})"
             ) from error
@@ -197,6 +254,8 @@ class Jobs:
                 raise UnknownJobError(
                     f"no job {job_id} on {self.address}; `gtcoder jobs` lists those there are"
                 ) from error
+            if "already exists" in str(error):
+                raise TakenError(f"{self.address}: {first_line(error)}") from error
             raise ConfigError(f"{self.address}: {first_line(error)}") from error
 
 
@@ -213,6 +272,17 @@ def dashboard(address: str | None) -> str:
             f"--address {url}: expected the address of the cluster's dashboard, such as {DASHBOARD}"
         )
     return url.rstrip("/")
+
+
+def _connected(address: str, answer_s: float | None) -> Any:
+    """Ray's client, whose every call ends in time."""
+    from ray.job_submission import JobSubmissionClient
+
+    class Client(JobSubmissionClient):  # type: ignore[misc]
+        def _do_request(self, *arguments: Any, **options: Any) -> Any:
+            return super()._do_request(*arguments, timeout=answer_s, **options)
+
+    return Client(address)
 
 
 def _set_environment(url: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from gtcoder.errors import OutputError
 from gtcoder.table.files import join, list_files, read_bytes, remove, remove_leftovers, write_bytes
+from ray_jobs.owner import is_owners
 from ray_jobs.shards import CPU, FileFormat, Shard, Stream, is_written
 
 MANIFEST = "_manifest.json"
@@ -28,7 +29,7 @@ def is_shard(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
-    """A folder, and all that decides the files in it."""
+    """A folder, and all that decides the files in it; who writes to it owns it (see `owned`)."""
 
     folder: str
     bundle: str
@@ -85,7 +86,11 @@ class Output:
                 set.
         """
         try:
-            names = {name for name in list_files(self.folder) if not name.startswith(_DRAFTS)}
+            names = {
+                name
+                for name in list_files(self.folder)
+                if not name.startswith(_DRAFTS) and not is_owners(name)
+            }
             if names:
                 names = self._own(names, overwrite=overwrite)
             self.tidy()
@@ -129,6 +134,13 @@ class Output:
         for name in filter(is_shard, names):
             remove(join(self.folder, name))
         return set()
+
+    @property
+    def progress(self) -> str:
+        """How many of the files are there."""
+        names = list_files(self.folder)
+        there = sum(shard.name in names for shard in self.shards)
+        return f"{self.folder} keeps {there:,} of {len(self.shards):,} files"
 
     def tidy(self) -> None:
         """Remove what machines that were lost have left half written."""

@@ -5,16 +5,18 @@ import runpy
 import sys
 from contextlib import ExitStack
 
-from gtcoder.bundle import Bundle, check_target
+from gtcoder.bundle import Bundle
 from gtcoder.progress import Reporter, counted
-from gtcoder.table.files import remove
+from gtcoder.revisions import check_target
 from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.connection import connected
 from ray_jobs.cluster.waiting import wait_for
+from ray_jobs.owner import owned
 from ray_jobs.sources.find import find, needs_cluster
 from ray_jobs.sources.source import tell
+from ray_jobs.stopping import leaving
 from ray_jobs.training.learn import TrainOptions, learn
-from ray_jobs.training.run_folder import prepare, run_folder
+from ray_jobs.training.run_folder import clear, is_begun, prepare, run_folder
 from ray_jobs.training.worker import Outcome
 
 _GOES_ON = "the same command with --resume goes on where it stopped"
@@ -38,9 +40,13 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
     Raises:
         GTCoderError: what the user can mend, in one line.
     """
-    check_target(request.out, overwrite=request.overwrite)
     run = run_folder(request.out, request.storage)
-    with ExitStack() as stack:
+    with (
+        owned(run, "training", reporter) as hold,
+        ExitStack() as stack,
+        leaving(lambda: "" if hold.lost else _left(run)),
+    ):
+        check_target(request.out, overwrite=request.overwrite)
 
         def start() -> Cluster:
             with reporter.stage("start"):
@@ -60,9 +66,17 @@ def run_training(request: TrainRequest, reporter: Reporter) -> None:
         bundle, outcome = learn(
             source.on(cluster), request, run, resumed=resumed, cluster=cluster, reporter=reporter
         )
-    bundle.save(request.out, overwrite=request.overwrite)
-    remove(run)
+        stack.close()
+        bundle.save(request.out, overwrite=request.overwrite)
+        clear(run)
     reporter.result(_closing_line(request, bundle, outcome, reporter))
+
+
+def _left(run: str) -> str:
+    """What a stop leaves behind."""
+    if not is_begun(run):
+        return "nothing is kept, the same command begins anew"
+    return f"{run} keeps the table's rows, encoded (real data), and what was learned; {_GOES_ON}"
 
 
 def _closing_line(

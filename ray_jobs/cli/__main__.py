@@ -10,20 +10,23 @@ from typing import Annotated
 
 import typer
 
+from gtcoder import __version__
 from gtcoder.codec.config import MIN_CATEGORY_ROWS
 from gtcoder.codec.drift import THRESHOLD
 from gtcoder.errors import ConfigError
-from gtcoder.progress import Reporter
 from ray_jobs.cli import benchmark as cli_benchmark
 from ray_jobs.cli import jobs as cli_jobs
 from ray_jobs.cli.options import (
     PASSED_ON,
     WAIT,
     Address,
+    AsJson,
     Csv,
+    FindRules,
     NumWorkers,
     OnBadFile,
     Quiet,
+    RuleTolerance,
     TableName,
     UseGpu,
     Wait,
@@ -31,14 +34,30 @@ from ray_jobs.cli.options import (
     duration_s,
 )
 from ray_jobs.cli.program import run, run_module
+from ray_jobs.cli.words import CommandReporter
 
 app = typer.Typer(
     name="gtcoder",
-    help="Learn a generator from a table, and write any number of synthetic rows.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"gtcoder {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which it is."),
+    ] = False,
+) -> None:
+    """Learn a generator from a table, and write any number of synthetic rows."""
 
 
 @app.command()
@@ -73,6 +92,8 @@ def train(
     min_category_rows: Annotated[
         int, typer.Option(help="Nothing that fewer rows share is written down (privacy).")
     ] = MIN_CATEGORY_ROWS,
+    rules: FindRules = True,
+    rule_tolerance: RuleTolerance = 0.0,
     on_bad_file: OnBadFile = "fail",
     address: Address = None,
     wait: Wait = WAIT,
@@ -106,6 +127,8 @@ def train(
         seed=seed,
         validation_fraction=validation_fraction,
         min_category_rows=min_category_rows,
+        rules=rules,
+        rule_tolerance=rule_tolerance,
         on_bad_file=on_bad_file,
         address=address,
         wait_s=duration_s(wait, "--wait"),
@@ -113,7 +136,7 @@ def train(
         resume=resume,
         overwrite=overwrite,
     )
-    run_training(request, Reporter(quiet=quiet))
+    run_training(request, CommandReporter(quiet=quiet))
 
 
 @app.command()
@@ -127,6 +150,8 @@ def inspect(
         list[str] | None, typer.Option(help="A column to leave out; repeatable.")
     ] = None,
     csv: Csv = None,
+    rules: FindRules = True,
+    rule_tolerance: RuleTolerance = 0.0,
     on_bad_file: OnBadFile = "fail",
     address: Address = None,
     wait: Wait = WAIT,
@@ -145,12 +170,14 @@ def inspect(
         schema=_read_schema(schema),
         exclude=tuple(exclude or ()),
         csv=CsvFormat.of(csv),
+        rules=rules,
+        rule_tolerance=rule_tolerance,
         on_bad_file=on_bad_file,
         address=address,
         wait_s=duration_s(wait, "--wait"),
         overwrite=overwrite,
     )
-    run_inspection(request, Reporter(quiet=quiet))
+    run_inspection(request, CommandReporter(quiet=quiet))
 
 
 @app.command()
@@ -160,7 +187,7 @@ def drift(
     threshold: Annotated[
         float, typer.Option(help="Share of rows, beyond chance, from which on it has drifted.")
     ] = THRESHOLD,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     exclude: Annotated[
         list[str] | None, typer.Option(help="A column not to compare; repeatable.")
     ] = None,
@@ -185,14 +212,14 @@ def drift(
         address=address,
         wait_s=duration_s(wait, "--wait"),
     )
-    if run_drift(request, Reporter(quiet=quiet)):
+    if run_drift(request, CommandReporter(quiet=quiet)):
         raise typer.Exit(3)
 
 
 @app.command()
 def generate(
     bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
-    rows: Annotated[str, typer.Option(help="How many rows, e.g. 1000000 or 1_000_000.")],
+    rows: Annotated[str, typer.Option(help="How many rows, e.g. 10_000, 10k or 1.5M.")],
     out: Annotated[
         str,
         typer.Option(help="Folder for the files, or one file .csv, .jsonl, .parquet."),
@@ -241,7 +268,7 @@ def generate(
         wait_s=duration_s(wait, "--wait"),
         overwrite=overwrite,
     )
-    run_generation(request, Reporter(quiet=quiet))
+    run_generation(request, CommandReporter(quiet=quiet))
 
 
 @app.command()
@@ -253,7 +280,22 @@ def explain(
     """Write which columns drive what was learned, as JSON and a heat map."""
     from ray_jobs.explain import run_explanation
 
-    run_explanation(bundle, out, Reporter(quiet=quiet))
+    run_explanation(bundle, out, CommandReporter(quiet=quiet))
+
+
+@app.command()
+def rollback(
+    bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle that was replaced.")],
+    to: Annotated[
+        str | None,
+        typer.Option(help="Checksum of an earlier bundle, or its beginning; omitted, the last."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Go back to the bundle that was there before."""
+    from ray_jobs.rollback import run_rollback
+
+    run_rollback(bundle, to, CommandReporter(quiet=quiet))
 
 
 @app.command("evaluate")
@@ -277,6 +319,9 @@ def evaluate_table(
         list[str] | None, typer.Option(help="A column not to compare; repeatable.")
     ] = None,
     csv: Csv = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out what takes long; the report says what.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a report that is there.")
     ] = False,
@@ -296,9 +341,27 @@ def evaluate_table(
         seed=seed,
         schema=_read_schema(schema),
         exclude=tuple(exclude or ()),
+        quick=quick,
         csv=CsvFormat.of(csv),
     )
-    run_evaluation(request, out, Reporter(quiet=quiet), overwrite=overwrite)
+    run_evaluation(request, out, CommandReporter(quiet=quiet), overwrite=overwrite)
+
+
+@app.command()
+def example(
+    out: Annotated[str, typer.Option(help="A file that ends in .parquet or .csv.")],
+    rows: Annotated[str, typer.Option(help="How many orders.")] = "5_000",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same table.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a table to try things on: orders of a shop that does not exist."""
+    from ray_jobs.example import run_example
+
+    count = count_of(rows, "--rows")
+    run_example(out, count, seed, CommandReporter(quiet=quiet), overwrite=overwrite)
 
 
 @app.command()
@@ -310,7 +373,7 @@ def demo(
     """Go the whole way on 336,776 real flights, in under six minutes."""
     from ray_jobs.demo import run_demo
 
-    run_demo(out, address, Reporter(quiet=quiet))
+    run_demo(out, address, CommandReporter(quiet=quiet))
 
 
 @app.command(context_settings=PASSED_ON, add_help_option=False)

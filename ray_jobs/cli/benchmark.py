@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from gtcoder.progress import Reporter
 from ray_jobs.cli.options import (
     PASSED_ON,
     Address,
@@ -15,6 +14,7 @@ from ray_jobs.cli.options import (
     names,
 )
 from ray_jobs.cli.program import run_module
+from ray_jobs.cli.words import CommandReporter
 
 app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
 
@@ -30,7 +30,7 @@ def benchmark_generate(
     from ray_jobs.benchmarks import generation
 
     count = count_of(rows, "--rows")
-    generation.benchmark_generate(bundle, count, num_workers, address, Reporter())
+    generation.benchmark_generate(bundle, count, num_workers, address, CommandReporter())
 
 
 @app.command("codec")
@@ -43,7 +43,7 @@ def benchmark_codec(
     from ray_jobs.benchmarks import codec
 
     sizes = [count_of(text, "--rows") for text in rows or ("1_000_000", "3_000_000", "10_000_000")]
-    codec.benchmark_codec(sizes, Reporter())
+    codec.benchmark_codec(sizes, CommandReporter())
 
 
 @app.command("serve", context_settings=PASSED_ON, add_help_option=False)
@@ -71,7 +71,7 @@ def benchmark_scale(
 
     sizes = [count_of(text, "--rows") for text in rows or ("1_000_000", "10_000_000", "50_000_000")]
     workers, seconds = num_workers or [1, 2, 4], duration_s(train_time, "--train-time")
-    scale.benchmark_scale(bundle, out, sizes, workers, seconds, Reporter())
+    scale.benchmark_scale(bundle, out, sizes, workers, seconds, CommandReporter())
 
 
 @app.command("paper")
@@ -113,7 +113,7 @@ def benchmark_paper(
         num_cpus=num_cpus,
         retry_failed=retry_failed,
     )
-    run_paper(request, Reporter(quiet=quiet))
+    run_paper(request, CommandReporter(quiet=quiet))
 
 
 @app.command("speed")
@@ -131,4 +131,4 @@ def benchmark_speed(
     request = speed.SpeedRequest(
         table=table, methods=names(methods), epochs=epochs, rows=count, threads=threads
     )
-    speed.benchmark_speed(request, Reporter())
+    speed.benchmark_speed(request, CommandReporter())

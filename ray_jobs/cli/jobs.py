@@ -1,19 +1,23 @@
 """`gtcoder submit`, `jobs` and `stop`: the same commands, as jobs on a cluster."""
 
-import sys
+import json
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from gtcoder.progress import Reporter
-from ray_jobs.cli.options import Dashboard
+from ray_jobs.cli.options import AsJson, Dashboard
+from ray_jobs.cli.words import CommandReporter
+from ray_jobs.stopping import leaving
 
 
 def submit(
     context: typer.Context,
     command: Annotated[
-        list[str], typer.Argument(help="train, generate, evaluate or benchmark, and its options.")
+        list[str],
+        typer.Argument(
+            help="train, generate, evaluate, explain, inspect, drift or benchmark, and its options."
+        ),
     ],
     address: Dashboard = None,
     follow: Annotated[
@@ -23,34 +27,64 @@ def submit(
         str | None,
         typer.Option(help="A folder of small files that the job takes along and starts in."),
     ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE, or NAME as it is here: a variable of the job; repeatable."),
+    ] = None,
+    runtime_env: Annotated[
+        str | None, typer.Option(help="YAML or JSON file of Ray's settings: pip, env_vars, ….")
+    ] = None,
+    driver_cpus: Annotated[
+        float,
+        typer.Option(help="CPUs that the command's own process holds; 0: it runs on the head."),
+    ] = 1.0,
 ) -> None:
     """Run a command as a job on a Ray cluster."""
-    from ray_jobs.submit import VERBS, submit
+    from ray_jobs.submit import VERBS, Submission, submit
 
     verb, *arguments = command
     if verb in VERBS:
         _check(context.find_root(), [verb, *arguments])
-    job = submit(verb, arguments, address, working_dir, Reporter())
+    asked = Submission(
+        verb=verb,
+        arguments=arguments,
+        address=address,
+        working_dir=working_dir,
+        env=tuple(env or ()),
+        runtime_env=runtime_env,
+        driver_cpus=driver_cpus,
+    )
+    with leaving(lambda: "gtcoder jobs tells whether it was submitted"):
+        job = submit(asked, CommandReporter())
     print(f"submitted {job}", flush=True)
     if follow:
         _follow(job, address)
     else:
-        print(f"gtcoder jobs {job} prints its log, gtcoder stop {job} ends it")
+        print(_told(job))
 
 
 def jobs(
     job: Annotated[str | None, typer.Argument(help="Follow this one's log to its end.")] = None,
     address: Dashboard = None,
+    as_json: AsJson = False,
 ) -> None:
-    """List the jobs of a Ray cluster, or follow one."""
+    """List the jobs of a Ray cluster, or follow one; with --json say how they stand."""
     from ray_jobs.jobs import Jobs
 
+    known = Jobs.at(address)
+    if as_json:
+        found = (
+            [each.to_dict() for each in known.list()] if job is None else known.get(job).to_dict()
+        )
+        print(json.dumps(found, ensure_ascii=False))
+        return
     if job is not None:
         _follow(job, address)
         return
-    for each in Jobs.at(address).list():
+    for each in known.list():
         began = datetime.fromtimestamp(each.started_s or 0)
-        print(f"{each.id}  {each.status:<9}  {began:%Y-%m-%d %H:%M}  {each.words}")
+        status = f"{each.status:<9}  {began:%Y-%m-%d %H:%M}  {each.lasted:>8}"
+        print(f"{each.id}  {status}  {each.words}")
 
 
 def stop(
@@ -67,16 +101,14 @@ def stop(
 def _follow(job: str, address: str | None) -> None:
     from ray_jobs.jobs import Jobs
 
-    try:
+    with leaving(lambda: f"{job} goes on; {_told(job)}"):
         code = Jobs.at(address).follow(job)
-    except KeyboardInterrupt:
-        print(
-            f"\n{job} goes on; gtcoder jobs {job} prints its log, gtcoder stop {job} ends it",
-            file=sys.stderr,
-        )
-        raise
     if code:
         raise typer.Exit(code)
+
+
+def _told(job: str) -> str:
+    return f"gtcoder jobs {job} prints its log, gtcoder stop {job} ends it"
 
 
 def _check(context: typer.Context, arguments: list[str]) -> None:

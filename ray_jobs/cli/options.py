@@ -1,6 +1,7 @@
 """What the command line's options have in common: their types, and how their texts are read."""
 
 import re
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -8,6 +9,10 @@ import typer
 from gtcoder.errors import ConfigError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
+_COUNT = re.compile(
+    r"(-?\d{1,3}(?:[_,]\d{3})+|-?\d+(?:\.\d+)?(?:e\d{1,2})?)\s*([kmbg]?)", re.ASCII | re.IGNORECASE
+)
+_TIMES = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9}
 _SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 Address = Annotated[
     str | None,
@@ -21,6 +26,12 @@ TableName = Annotated[str, typer.Argument(help="Path, folder, glob or URI of Par
 OnBadFile = Annotated[
     str, typer.Option(help="A damaged file, or one unlike most: fail, or skip and count it.")
 ]
+FindRules = Annotated[
+    bool, typer.Option("--rules/--no-rules", help="Find what columns say of one another, keep it.")
+]
+RuleTolerance = Annotated[
+    float, typer.Option(help="Share of rows that may break a rule that is kept all the same.")
+]
 Wait = Annotated[
     str, typer.Option(help="How long a machine of a cluster may take to come: 90s, 30m, 2h.")
 ]
@@ -29,6 +40,7 @@ UseGpu = Annotated[bool, typer.Option("--use-gpu", help="One GPU for each worker
 Dashboard = Annotated[
     str | None, typer.Option(help="The cluster's dashboard, e.g. http://head:8265.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result only.")]
 
 Csv = Annotated[
@@ -61,8 +73,13 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def count_of(text: str, option: str) -> int:
-    """A number of rows, with or without separators."""
-    try:
-        return int(text.replace(",", "_"))
-    except ValueError as error:
-        raise ConfigError(f"{option} {text!r}: expected a whole number") from error
+    """A number of rows: `10000`, `10_000`, `10,000`, `10k`, `1.5M`, `2B` or `1e6`.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    match = _COUNT.fullmatch(text.strip())
+    count = Decimal(re.sub("[_,]", "", match[1])) * _TIMES[match[2].lower()] if match else None
+    if count is None or count != int(count):
+        raise ConfigError(f"{option} {text!r}: expected a whole number such as 10_000, 10k or 1.5M")
+    return int(count)

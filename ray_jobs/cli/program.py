@@ -5,19 +5,23 @@ import sys
 from collections.abc import Callable
 
 from gtcoder.errors import GTCoderError
+from ray_jobs.cli.words import in_flags
+from ray_jobs.stopping import exit_code, heed_signals
 
 
 def run(app: Callable[[], object]) -> None:
     """Run a command line; what a user can mend is one line on standard error and exit code 1."""
+    heed_signals()
     try:
         app()
     except (GTCoderError, OSError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = in_flags(" ".join(str(error).split())) or type(error).__name__
         print(f"error: {said}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit):  # typer makes the one the other
+        if code := exit_code():
+            sys.exit(code)
+        raise
 
 
 def run_module(name: str, arguments: list[str]) -> None:

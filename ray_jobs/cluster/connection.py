@@ -12,10 +12,12 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from gtcoder.errors import ConfigError, GTCoderError
 from ray_jobs.cluster.cluster import Cluster, alone, present
+from ray_jobs.stopping import start_of_ray
 
 _OBJECT_STORE_BYTES = 512 << 20
 ENVIRONMENT = {
@@ -110,6 +112,23 @@ def set_own_token() -> None:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
+@contextmanager
+def own_agent_port() -> Iterator[None]:
+    """Let a Ray that is started here take jobs at any free port.
+
+    `ray.init` cannot be told one: every Ray on a machine wants 52365, and all but the first would
+    take none.
+    """
+    from ray._private import parameter
+
+    made = parameter.RayParams
+    parameter.RayParams = partial(made, dashboard_agent_listen_port=0)
+    try:
+        yield
+    finally:
+        parameter.RayParams = made
+
+
 def data_context() -> Any:
     """Ray Data's settings for our passes, which show their own progress."""
     import ray.data
@@ -135,7 +154,7 @@ def _start(address: str, cpus: int | None) -> None:
         "object_store_memory": _OBJECT_STORE_BYTES,
     }
     try:
-        with warnings.catch_warnings(), _no_native_stderr():
+        with start_of_ray(), own_agent_port(), warnings.catch_warnings(), _no_native_stderr():
             warnings.simplefilter("ignore")
             ray.init(
                 address=address,

@@ -6,12 +6,13 @@ from typing import Any
 
 from gtcoder.bundle import Bundle
 from gtcoder.progress import Reporter
-from gtcoder.table.files import absolute, join, remove
+from gtcoder.table.files import absolute, join
 from ray_jobs.cluster.connection import connected
 from ray_jobs.cluster.waiting import wait_for
+from ray_jobs.owner import owned
 from ray_jobs.sources.dataset import DatasetSource
 from ray_jobs.training.learn import TrainOptions, learn
-from ray_jobs.training.run_folder import prepare
+from ray_jobs.training.run_folder import clear, prepare
 
 
 def fit(
@@ -44,8 +45,9 @@ def fit(
         cluster = stack.enter_context(connected(None))
         source = DatasetSource.of(dataset)
         chosen.check(source)
+        stack.enter_context(owned(run, "training", reporter))
         prepare(run, {}, resume=False, overwrite=False)
         cluster = wait_for(cluster, {"CPU": 1}, reporter, wait_s=chosen.wait_s)
         bundle, _ = learn(source, chosen, run, resumed=False, cluster=cluster, reporter=reporter)
-        remove(run)
+        clear(run)
     return bundle

@@ -9,11 +9,12 @@ from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError
 from gtcoder.sampling.sample import Sampler
 from gtcoder.table.files import absolute
+from gtcoder.training.options import device_named
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
 from ray_jobs.cluster.cluster import alone, present
 from ray_jobs.cluster.pool import pool
-from ray_jobs.shards import GROUP_ROWS
+from ray_jobs.shards import CPU, GROUP_ROWS
 from ray_jobs.sources.stored import as_stored
 
 
@@ -26,6 +27,7 @@ def sample(
     rows_per_block: int = GROUP_ROWS,
     num_workers: int | None = None,
     schema: pa.Schema | None = None,
+    use_gpu: bool = False,
 ) -> Any:
     """Draw a dataset; nothing is drawn before it is used.
 
@@ -40,6 +42,7 @@ def sample(
         num_workers: actors at most, one CPU each; as many as there are blocks when not given, as
             the cluster has room and grows.
         schema: other types for the same columns, for a sink that lacks some (see `stored`).
+        use_gpu: draw on a GPU for each actor rather than on a CPU.
 
     Returns:
         A `ray.data.Dataset` with the table's columns and types.
@@ -74,11 +77,13 @@ def sample(
             "where": where,
             "seed": seed,
             "schema": schema or loaded.codec.schema.arrow,
+            "device": "cuda" if use_gpu else CPU,
         },
         batch_size=None,
         batch_format="pyarrow",
         compute=pool(present(local=alone()), len(blocks), num_workers),
-        num_cpus=1,
+        num_cpus=0 if use_gpu else 1,
+        num_gpus=1 if use_gpu else 0,
     )
 
 
@@ -86,17 +91,22 @@ class _Drawer:
     """An actor: has the bundle, and draws block after block."""
 
     def __init__(
-        self, bundle: Any, checksum: str, where: Where, seed: int, schema: pa.Schema
+        self,
+        bundle: Any,
+        checksum: str,
+        where: Where,
+        seed: int,
+        schema: pa.Schema,
+        device: str,
     ) -> None:
         import ray
         import torch
 
         torch.set_num_threads(1)
-        loaded = Bundle.load(bundle) if isinstance(bundle, str) else ray.get(bundle)
-        if loaded.checksum != checksum:
-            raise ConfigError(f"{bundle} has changed since the dataset was made; make it again")
+        loaded = Bundle.load(bundle, checksum) if isinstance(bundle, str) else ray.get(bundle)
         asked = constraints(loaded.codec, where)
-        self._sampler = Sampler(loaded.model(), loaded.codec, asked)
+        device_named(device)
+        self._sampler = Sampler(loaded.model(), loaded.codec, asked, device=device)
         self._seed, self._schema = seed, schema
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:

@@ -2,13 +2,16 @@
 
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import pyarrow as pa
 
 from gtcoder.errors import ConfigError, TableError
 from gtcoder.progress import Stage
+from gtcoder.rules.rule import Rule
+from gtcoder.rules.tally import Tally, all_merged, tallied
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.table import conformed
 from gtcoder.table.unify import unify
@@ -18,6 +21,7 @@ from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.connection import data_context
 from ray_jobs.cluster.passes import put_together
 from ray_jobs.sources.encoding import Encoding
+from ray_jobs.sources.source import Look
 
 _MANY = 256
 """How many blocks a dataset has is not known beforehand; so many answers are reckoned with."""
@@ -50,6 +54,10 @@ class DatasetSource:
         """Itself: Ray Data reads it wherever there is room."""
         return self
 
+    def typed(self, schema: pa.Schema) -> Self:
+        """The same columns in other types."""
+        return replace(self, schema=schema)
+
     def left_out(self, exclude: Iterable[str]) -> list[str]:
         """The columns of the schema that are excluded."""
         return list(exclude)
@@ -59,7 +67,12 @@ class DatasetSource:
         return self
 
     def sketch(
-        self, columns: Sequence[str], stage: Stage, *, skip_bad_files: bool = False
+        self,
+        columns: Sequence[str],
+        stage: Stage,
+        *,
+        skip_bad_files: bool = False,
+        look: Look = TableSketch.of,
     ) -> tuple[TableSketch, Self]:
         """The sketch of some columns of all rows.
 
@@ -69,10 +82,16 @@ class DatasetSource:
         """
         if skip_bad_files:
             raise ConfigError(f"{self.uri} is read by Ray Data, which cannot skip bad files")
-        sketch: TableSketch = self._folded(columns, TableSketch.of, TableSketch.joined, None, stage)
+        sketch: TableSketch = self._folded(columns, look, TableSketch.joined, None, stage)
         if not sketch.rows:
             raise TableError(f"{self.uri}: the table has no rows")
         return sketch, self
+
+    def tally(self, rules: Sequence[Rule], stage: Stage) -> list[Tally]:
+        """How many of all rows keep each rule."""
+        columns = list(dict.fromkeys(name for rule in rules for name in rule.columns))
+        found: list[Tally] = self._folded(columns, partial(tallied, rules), all_merged, None, stage)
+        return found
 
     def some(self, columns: Sequence[str], share: float) -> pa.Table:
         """About a share of the rows, drawn at random, in memory."""

@@ -9,12 +9,13 @@ import pyarrow as pa
 from gtcoder.codec.codec import Codec
 from gtcoder.codec.layout import Encoded, Layout, concat, none
 from gtcoder.errors import OutputError
+from gtcoder.rules.rules import Rules
 from gtcoder.schema.schema import Schema
 from gtcoder.table.files import join, read_bytes, write_bytes
 from gtcoder.training.rows.encoded import WINDOW_ROWS
 from gtcoder.training.rows.parts import Shares, Written, write_part
 
-CODEC, SCHEMA = "codec.json", "schema.json"
+CODEC, SCHEMA, RULES = "codec.json", "schema.json", "rules.json"
 """In the folder of a run."""
 PART_ROWS = 500_000
 """At most about so many rows are in one encoded part."""
@@ -85,7 +86,12 @@ def _in_parts(codec: Codec, batches: Iterable[pa.Table]) -> Iterator[Encoded]:
 
 def save_codec(run: str, codec: Codec) -> None:
     """Keep a codec where the tasks and workers of a run find it."""
-    for name, plain in ((SCHEMA, codec.schema.to_dict()), (CODEC, codec.to_dict())):
+    parts = {
+        SCHEMA: codec.schema.to_dict(),
+        RULES: codec.rules.to_dict(),
+        CODEC: codec.to_dict(),
+    }
+    for name, plain in parts.items():
         write_bytes(join(run, name), json.dumps(plain).encode())
 
 
@@ -96,4 +102,5 @@ def load_codec(run: str) -> Codec:
         FileNotFoundError: it has none, or this machine does not see it.
     """
     schema = Schema.from_dict(json.loads(read_bytes(join(run, SCHEMA))))
-    return Codec.from_dict(json.loads(read_bytes(join(run, CODEC))), schema)
+    rules = Rules.from_dict(json.loads(read_bytes(join(run, RULES))), schema.arrow)
+    return Codec.from_dict(json.loads(read_bytes(join(run, CODEC))), schema, rules)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from gtcoder.progress import Reporter
+from gtcoder.schema.typed import retyped, wanted_types
 from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.connection import connected, is_named
 from ray_jobs.cluster.waiting import wait_for
@@ -29,9 +30,9 @@ def find(table: str, options: ReadOptions, cluster: Cluster | None) -> Source:
         ConfigError: what is said of it cannot be used.
     """
     there = named_table(table)
-    if there is not None:
-        return there.source()
-    return located(table, options, cluster)
+    source: Source = there.source() if there is not None else located(table, options, cluster)
+    wanted = wanted_types(options.schema, source.schema)
+    return source.typed(retyped(source.schema, wanted)) if wanted else source
 
 
 @contextmanager

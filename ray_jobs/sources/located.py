@@ -16,8 +16,11 @@ import pyarrow as pa
 
 from gtcoder.errors import TableError, UnreachableError
 from gtcoder.progress import Stage, counted
+from gtcoder.rules.rule import Rule
+from gtcoder.rules.tally import Tally, all_merged, tallied
 from gtcoder.seeds import Purpose, generator
 from gtcoder.sketch.table import TableSketch
+from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.files import join, read_bytes, write_bytes
 from gtcoder.table.locate import each_by_threads, locate
 from gtcoder.table.table import Piece, Table, coalesced
@@ -26,6 +29,7 @@ from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.passes import each_path, folded
 from ray_jobs.sources.encoding import Encoding
 from ray_jobs.sources.options import ReadOptions
+from ray_jobs.sources.source import Look
 from ray_jobs.sources.threads import folded_here
 
 _PIECES = 16
@@ -84,6 +88,10 @@ class LocatedTable:
         """What a bundle remembers of it."""
         return {"skipped_files": len(self.table.skipped), "csv": str(self.table.csv or "")}
 
+    def typed(self, schema: pa.Schema) -> Self:
+        """The same columns in other types."""
+        return replace(self, table=replace(self.table, schema=schema))
+
     def left_out(self, exclude: Iterable[str]) -> list[str]:
         """The columns of the schema that are excluded."""
         return self.table.left_out(exclude)
@@ -93,19 +101,30 @@ class LocatedTable:
         return replace(self, table=self.table.without(skipped))
 
     def sketch(
-        self, columns: Sequence[str], stage: Stage, *, skip_bad_files: bool = False
+        self,
+        columns: Sequence[str],
+        stage: Stage,
+        *,
+        skip_bad_files: bool = False,
+        look: Look = TableSketch.of,
     ) -> tuple[TableSketch, Self]:
         """The sketch of some columns of all rows, and the table that was sketched.
 
         A file that turns out to be damaged within is left out if that is wanted. Rows cannot be
         taken out of a sketch, so what is left of the table is then sketched anew.
         """
-        work = partial(_sketch, columns=list(columns), skip=skip_bad_files)
+        work = partial(_sketch, columns=list(columns), skip=skip_bad_files, look=look)
         sketch, bad = self.fold(self._shares(), work, _both, rows=_rows, stage=stage)
         if bad:
-            return self.less(bad).sketch(columns, stage, skip_bad_files=skip_bad_files)
+            return self.less(bad).sketch(columns, stage, skip_bad_files=skip_bad_files, look=look)
         assert sketch is not None, "a table has rows"
         return sketch, self
+
+    def tally(self, rules: Sequence[Rule], stage: Stage) -> list[Tally]:
+        """How many of all rows keep each rule."""
+        work = partial(_tally, rules=rules)
+        found: list[Tally] = self.fold(self._shares(), work, all_merged, rows=_rows, stage=stage)
+        return found
 
     def some(self, columns: Sequence[str], share: float) -> pa.Table:
         """About a share of the rows, of some pieces from all over the table, in memory."""
@@ -137,12 +156,13 @@ def located(uri: str, options: ReadOptions, cluster: Cluster | None) -> LocatedT
     Raises:
         TableError: see `locate`.
     """
+    csv = _with_text(options)
     by_tasks = cluster is not None and not cluster.local
     each = partial(each_path, cluster=cluster) if by_tasks else each_by_threads
     table = locate(
         uri,
         skip_bad_files=options.skip_bad_files,
-        csv=options.csv,
+        csv=csv,
         exclude=options.exclude,
         each=each,
     )
@@ -150,18 +170,39 @@ def located(uri: str, options: ReadOptions, cluster: Cluster | None) -> LocatedT
     return source if cluster is None else source.on(cluster)
 
 
+def _with_text(options: ReadOptions) -> CsvFormat | None:
+    """How CSV is written, with the columns that the schema calls text: as numbers they lose 0s."""
+    settings = options.schema.get("columns")
+    named = [
+        name
+        for name, setting in (settings.items() if isinstance(settings, Mapping) else ())
+        if isinstance(setting, Mapping) and setting.get("type") == "string"
+    ]
+    if not named:
+        return options.csv
+    said = options.csv or CsvFormat()
+    return replace(said, text=tuple(dict.fromkeys((*said.text, *named))))
+
+
 def _rows(share: _Share) -> int:
     return share[1].rows
 
 
-def _sketch(shares: Sequence[_Share], columns: Sequence[str], skip: bool) -> _Sketched:
+def _sketch(shares: Sequence[_Share], columns: Sequence[str], skip: bool, look: Look) -> _Sketched:
     """The sketch of some pieces, with the files in them that are bad: path to why."""
     merged: TableSketch | None = None
     bad: dict[str, str] = {}
     for batch in coalesced(_readable(shares, columns, skip, bad)):
-        sketch = TableSketch.of(batch)
+        sketch = look(batch)
         merged = sketch if merged is None else merged.merge(sketch)
     return merged, bad
+
+
+def _tally(shares: Sequence[_Share], rules: Sequence[Rule]) -> list[Tally]:
+    """How many rows of some pieces keep each rule."""
+    columns = list(dict.fromkeys(name for rule in rules for name in rule.columns))
+    batches = (batch for table, piece in shares for batch in table.batches(columns, piece=piece))
+    return all_merged([tallied(rules, batch) for batch in coalesced(batches)])
 
 
 def _readable(

@@ -65,8 +65,22 @@ def named_table(uri: str) -> NamedTable | None:
     return {"delta": DeltaTable, "iceberg": IcebergTable}[match[1]](uri, match[2])
 
 
+class _Checked:
+    """What a table of any kind does before rows are written to it."""
+
+    uri: str
+
+    def check(self, *, overwrite: bool) -> None:
+        """See that rows may be written to it."""
+        if self._is_there() and not overwrite:
+            raise OutputError(f"{self.uri} exists; choose another name, or add --overwrite")
+
+    def _is_there(self) -> bool:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class DeltaTable:
+class DeltaTable(_Checked):
     """A Delta Lake table in a folder."""
 
     uri: str
@@ -86,11 +100,6 @@ class DeltaTable:
         )
         return DatasetSource.of(dataset, uri=self.uri, fingerprint=f"version {version}")
 
-    def check(self, *, overwrite: bool) -> None:
-        """See that rows may be written to it."""
-        if self._found() is not None and not overwrite:
-            raise _is_there(self.uri)
-
     def write(self, dataset: Any, schema: pa.Schema) -> None:
         """Write a dataset as all rows of the table, in one commit."""
         from ray.data import SaveMode
@@ -99,6 +108,9 @@ class DeltaTable:
             dataset.write_delta(
                 absolute(self.path), mode=SaveMode.OVERWRITE, storage_options=_storage_options()
             )
+
+    def _is_there(self) -> bool:
+        return self._found() is not None
 
     def _found(self) -> Any:
         deltalake = _library("deltalake", "delta")
@@ -112,7 +124,7 @@ class DeltaTable:
 
 
 @dataclass(frozen=True)
-class IcebergTable:
+class IcebergTable(_Checked):
     """An Iceberg table of a catalogue that pyiceberg knows by its configuration."""
 
     uri: str
@@ -134,11 +146,6 @@ class IcebergTable:
             catalog_kwargs=_named_properties(catalog),
         )
         return DatasetSource.of(dataset, uri=self.uri, fingerprint=f"snapshot {snapshot}")
-
-    def check(self, *, overwrite: bool) -> None:
-        """See that rows may be written to it."""
-        if self._found(self._catalog()) is not None and not overwrite:
-            raise _is_there(self.uri)
 
     def write(self, dataset: Any, schema: pa.Schema) -> None:
         """Write a dataset as all rows of the table, in one commit."""
@@ -172,6 +179,9 @@ class IcebergTable:
                 f"it in ~/.pyiceberg.yaml, or set PYICEBERG_CATALOG__{name.upper()}__URI"
             ) from error
 
+    def _is_there(self) -> bool:
+        return self._found(self._catalog()) is not None
+
     def _found(self, catalog: Any) -> Any:
         from pyiceberg.exceptions import NoSuchTableError
 
@@ -199,10 +209,6 @@ def _library(module: str, extra: str) -> Any:
         raise ConfigError(
             f"{extra}: tables need a library that is not installed: pip install 'gtcoder[{extra}]'"
         ) from error
-
-
-def _is_there(uri: str) -> OutputError:
-    return OutputError(f"{uri} exists; choose another name, or add --overwrite")
 
 
 @contextmanager

@@ -4,7 +4,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gtcoder.codec.config import MIN_CATEGORY_ROWS
 from gtcoder.errors import ConfigError
+from gtcoder.progress import Reporter
+from gtcoder.rules.found import found_rules
+from gtcoder.rules.learned import FoundRules
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.delimited.csv_format import CsvFormat
@@ -23,12 +27,20 @@ class ReadOptions:
     """How CSV files are written, where that is not to be guessed."""
     on_bad_file: str = "fail"
     """`fail`, or `skip`: leave out files that are damaged or unlike most."""
+    rules: bool = True
+    """Whether to find what columns say of one another."""
+    rule_tolerance: float = 0.0
+    """Share of rows that may break a rule that is taken all the same."""
     wait_s: float = WAIT_S
     """How long a machine of a cluster may take to come."""
 
     def __post_init__(self) -> None:
         if self.on_bad_file not in ("fail", "skip"):
-            raise ConfigError(f"--on-bad-file {self.on_bad_file}: expected fail or skip")
+            raise ConfigError(f"`on_bad_file={self.on_bad_file!r}`: expected fail or skip")
+        if not 0 <= self.rule_tolerance < 0.5:
+            raise ConfigError(
+                f"`rule_tolerance={self.rule_tolerance}`: expected a share from 0 to below 0.5"
+            )
 
     @property
     def skip_bad_files(self) -> bool:
@@ -47,6 +59,31 @@ class ReadOptions:
         """
         schema = Schema.infer(source.schema, sketch, source.left_out(self.exclude))
         return schema.override(self.schema) if self.schema else schema
+
+    def found(
+        self,
+        source: Source,
+        schema: Schema,
+        sketch: TableSketch,
+        reporter: Reporter,
+        *,
+        min_rows: int = MIN_CATEGORY_ROWS,
+    ) -> FoundRules:
+        """The rules that all rows keep, counted in a pass over them.
+
+        Raises:
+            SchemaError: a rule of the schema cannot be read, or rows break it.
+        """
+        if not self.rules:
+            return FoundRules()
+        with reporter.stage("rules") as stage:
+            return found_rules(
+                schema,
+                sketch,
+                lambda rules: source.tally(rules, stage),
+                min_rows=min_rows,
+                tolerance=self.rule_tolerance,
+            )
 
     def check(self, source: Source) -> None:
         """See, before a row is read, that the columns and what is said of them can be used.

@@ -3,16 +3,20 @@
 The first pass sketches all rows, the second encodes them into parts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
 from gtcoder.progress import Reporter, Stage
+from gtcoder.rules.rule import Rule
+from gtcoder.rules.tally import Tally
 from gtcoder.sketch.table import TableSketch
 from gtcoder.training.rows.parts import Written
 from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.sources.encoding import Encoding
+
+Look = Callable[[pa.Table], TableSketch]
 
 _TOLD = 10
 """So many bad files are named."""
@@ -52,6 +56,9 @@ class Source(Protocol):
     def on(self, cluster: Cluster) -> Self:
         """The same, read by the tasks of a cluster."""
 
+    def typed(self, schema: pa.Schema) -> Self:
+        """The same columns in other types."""
+
     def left_out(self, exclude: Iterable[str]) -> list[str]:
         """The columns of the schema that are excluded."""
 
@@ -59,12 +66,26 @@ class Source(Protocol):
         """It without some files: path to what is wrong with them."""
 
     def sketch(
-        self, columns: Sequence[str], stage: Stage, *, skip_bad_files: bool = False
+        self,
+        columns: Sequence[str],
+        stage: Stage,
+        *,
+        skip_bad_files: bool = False,
+        look: Look = TableSketch.of,
     ) -> tuple[TableSketch, Self]:
         """The sketch of some columns of all rows, and what was sketched.
 
         Memory on the driver does not grow with the rows.
+
+        Args:
+            columns: their names.
+            stage: is told how far this is.
+            skip_bad_files: leave out files that are damaged.
+            look: sketches a part of the rows.
         """
+
+    def tally(self, rules: Sequence[Rule], stage: Stage) -> list[Tally]:
+        """How many of all rows keep each rule."""
 
     def some(self, columns: Sequence[str], share: float) -> pa.Table:
         """About a share of the rows, drawn at random, in memory."""

@@ -1,8 +1,9 @@
 """Ray Train around the library's training loop: workers, checkpoints on storage, progress."""
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pyarrow.fs import FSSpecHandler, PyFileSystem
@@ -19,6 +20,7 @@ _FAILURES = 8
 """So often workers may be lost, and start again from the last checkpoint."""
 _STARTS = 60
 """So often, a minute each, may what the workers need be taken by others before they start."""
+_ANSWER_S = 5.0
 RESIZE_S = 30.0
 """So often is seen whether there is room for more workers."""
 
@@ -41,15 +43,12 @@ def fit(
     Raises:
         GTCoderError: workers failed again and again.
     """
-    import ray
     import ray.train
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from ray_jobs.training.growth import GrowingTrainer
 
     filesystem, path = resolve(run)
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    board = ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
+    board = new_board()
     task = Task(
         run=run,
         encoded=encoded,
@@ -86,6 +85,15 @@ def fit(
     return outcome
 
 
+def new_board() -> Any:
+    """The actor that keeps a training's progress: on this machine, or anew on another after it."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    return ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(Board).remote()
+
+
 def _fitted(trainer: Any) -> Any:
     """The result of a fit; what the library found wrong in a worker comes out as it was.
 
@@ -113,16 +121,26 @@ def _fitted(trainer: Any) -> Any:
 
 @contextmanager
 def _shown(board: Any, stage: Stage) -> Iterator[None]:
-    """Show a training's progress until it ends."""
+    """Show a training's progress until it ends, also after the board was lost and began anew."""
     import ray
+    from ray.exceptions import RayError
 
     ended = threading.Event()
 
     def poll() -> None:
+        last, came = None, time.monotonic()
         while not ended.wait(0.5):
-            progress = ray.get(board.last.remote())
-            if progress is not None:
-                stage.update(progress.share, str(progress), progress.left_s)
+            progress = None
+            with suppress(RayError):
+                progress = ray.get(board.last.remote(), timeout=_ANSWER_S)
+            if progress is None:
+                continue
+            if progress != last:
+                last, came = progress, time.monotonic()
+            left = progress.left_s
+            if left is not None:  # it goes on while nothing new is told
+                left = max(left - (time.monotonic() - came), 0.0)
+            stage.update(progress.share, str(progress), left, at_most=True)
 
     thread = threading.Thread(target=poll, daemon=True)
     thread.start()

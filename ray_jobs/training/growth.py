@@ -71,7 +71,10 @@ class Growth(ElasticScalingPolicy):
 
 
 class GrowingTrainer(TorchTrainer):
-    """Ray's trainer, with this policy where the number of workers is a range."""
+    """Ray's trainer, with this policy where the number of workers is a range, and no signals."""
+
+    def _register_sigint_handler(self, controller: Any) -> None:
+        """Leave Ctrl-C to the command: it ends at once, and the last checkpoint stays."""
 
     def _initialize_and_run_controller(self, **told: Any) -> Any:
         if self.scaling_config.elasticity_enabled:

@@ -11,8 +11,10 @@ from gtcoder.config import Config, Preset, coding_for, validation_share
 from gtcoder.errors import ConfigError
 from gtcoder.learned import Learned
 from gtcoder.progress import Reporter
+from gtcoder.rules.found import lines
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import join
+from gtcoder.training.options import announced
 from gtcoder.training.rows.parts import read_manifest, write_manifest
 from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.workers import train_workers
@@ -48,16 +50,18 @@ class TrainOptions(ReadOptions):
             raise ConfigError(f"no preset {self.preset!r}; there are: {', '.join(Preset)}")
         fraction = self.validation_fraction
         if fraction is not None and not 0 <= fraction < 1:
-            raise ConfigError(f"--validation-fraction must be in [0, 1), not {fraction}")
+            raise ConfigError(
+                f"`validation_fraction={fraction}`: expected a share from 0 to below 1"
+            )
         for name in ("epochs", "num_workers"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+                raise ConfigError(f"`{name}={value}`: expected at least 1")
         if self.seed < 0:
-            raise ConfigError(f"--seed must not be negative, but is {self.seed}")
+            raise ConfigError(f"`seed={self.seed}`: expected 0 or more")
         for name, usual in (("preset", "default"), ("schema", {})):
             if self.base is not None and getattr(self, name) != usual:
-                raise ConfigError(f"--{name} does not go with --from: it is the bundle's")
+                raise ConfigError(f"`{name}=` does not go with `base=`: it is the bundle's")
 
     @cached_property
     def learned(self) -> Learned | None:
@@ -98,6 +102,7 @@ class TrainOptions(ReadOptions):
             "epochs": self.epochs,
             "seed": self.seed,
             "validation_fraction": self.validation_fraction,
+            "rules": [self.rules, self.rule_tolerance],
             "min_category_rows": self.min_category_rows,
         }
 
@@ -135,6 +140,8 @@ def learn(
         reporter=reporter,
         wait_s=options.wait_s,
     )
+    fraction = options.validation_fraction
+    reporter.note(announced(rows, config.training.epochs, options.max_time_s, fraction))
     with reporter.stage("train") as stage:
         outcome = fit(
             run,
@@ -173,7 +180,10 @@ def _read(
     identity = options.identity(source)  # what is skipped does not change what was asked for
     with reporter.stage("sketch") as stage:
         sketch, source = source.sketch(
-            options.columns(source), stage, skip_bad_files=options.skip_bad_files
+            options.columns(source),
+            stage,
+            skip_bad_files=options.skip_bad_files,
+            look=TableSketch.of if options.learned is None else options.learned.bundle.codec.sketch,
         )
     codec = _codec(source, sketch, options, reporter)
     if options.learned is not None:
@@ -194,7 +204,11 @@ def _codec(source: Source, sketch: TableSketch, options: TrainOptions, reporter:
         return learned.codec(sketch)
     schema = options.inferred(source, sketch)
     coding = coding_for(sketch.rows, Preset(options.preset), options.min_category_rows)
-    return Codec.fit(schema, sketch, coding)
+    if Preset(options.preset) is Preset.PAPER:  # the paper's has no rules
+        return Codec.fit(schema, sketch, coding)
+    found = options.found(source, schema, sketch, reporter, min_rows=options.min_category_rows)
+    reporter.rules(lines(found), found.lost)
+    return Codec.fit(schema, sketch, coding, found)
 
 
 def _encoded(

@@ -8,8 +8,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from gtcoder import __version__
 from gtcoder.errors import OutputError
-from gtcoder.table.files import absolute, join, list_files, read_bytes, remove, write_bytes
+from gtcoder.table.files import absolute, join, names, read_bytes, remove, write_bytes
+from gtcoder.training.checkpoint import FORMAT_VERSION, check_format
+from ray_jobs.owner import is_owners
 from ray_jobs.sources.encoding import CODEC, SCHEMA
 
 _REQUEST = "run.json"
@@ -36,6 +39,7 @@ def prepare(folder: str, request: Mapping[str, Any], *, resume: bool, overwrite:
     try:
         earlier = load_json(folder, _REQUEST)
         if earlier is not None and resume:
+            check_format(earlier.get("format_version"), earlier.get("library_version"))
             _same(folder, earlier, request)
             return True
         if earlier is not None and not overwrite:
@@ -45,7 +49,7 @@ def prepare(folder: str, request: Mapping[str, Any], *, resume: bool, overwrite:
             )
         if earlier is None and _things(folder) - {SCHEMA, CODEC, READ, START}:
             raise OutputError(f"{folder} exists and is not a training; choose another --storage")
-        remove(folder)
+        clear(folder)
     except OSError as error:
         raise error if isinstance(error, OutputError) else OutputError(str(error)) from error
     return False
@@ -53,7 +57,20 @@ def prepare(folder: str, request: Mapping[str, Any], *, resume: bool, overwrite:
 
 def begin(folder: str, request: Mapping[str, Any]) -> None:
     """Mark a run as one that can be resumed, now that its codec is there."""
-    save_json(folder, _REQUEST, request)
+    told = {"format_version": FORMAT_VERSION, "library_version": __version__}
+    save_json(folder, _REQUEST, {**told, **request})
+
+
+def is_begun(folder: str) -> bool:
+    """Whether there is a run that can be resumed."""
+    return load_json(folder, _REQUEST) is not None
+
+
+def clear(folder: str) -> None:
+    """Remove a run, whoever owns its folder; what it would be resumed by goes first."""
+    remove(join(folder, _REQUEST))
+    for name in _things(folder):
+        remove(join(folder, name))
 
 
 def save_json(folder: str, name: str, value: Any) -> None:
@@ -70,8 +87,8 @@ def load_json(folder: str, name: str) -> Any:
 
 
 def _things(folder: str) -> set[str]:
-    """The names of the files and folders in a folder."""
-    return {name.partition("/")[0] for name in list_files(folder)}
+    """What is in a folder, but for its owner's file."""
+    return {name for name in names(folder) if not is_owners(name)}
 
 
 def _same(folder: str, earlier: Mapping[str, Any], request: Mapping[str, Any]) -> None:

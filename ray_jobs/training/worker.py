@@ -143,6 +143,7 @@ class _Throttled:
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
-        if now - self._sent >= _REPORT_SECONDS or progress.validation_loss is not None:
+        told = progress.validation_loss is not None or progress.doing
+        if told or now - self._sent >= _REPORT_SECONDS:
             self._sent = now
             self._board.put.remote(progress)

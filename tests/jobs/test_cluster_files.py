@@ -1,4 +1,4 @@
-"""What starts clusters is accepted by those who read it, and says what the README promises."""
+"""What starts clusters is accepted by those who read it, and says what docs/cluster.md promises."""
 
 import copy
 import shlex

@@ -176,5 +176,5 @@ def test_a_table_of_other_columns_is_refused(bundle, tmp_path):
     request = DriftRequest(table=str(tmp_path / "t.parquet"), bundle=bundle)
     with pytest.raises(TableError, match="no column of the bundle that is to be compared"):
         run_drift(request, Reporter(quiet=True))
-    with pytest.raises(ConfigError, match="--on-bad-file maybe: expected fail or skip"):
+    with pytest.raises(ConfigError, match="`on_bad_file='maybe'`: expected fail or skip"):
         DriftRequest(table="t", bundle=bundle, on_bad_file="maybe")

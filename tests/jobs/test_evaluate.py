@@ -9,7 +9,8 @@ import pyarrow.csv
 import pytest
 
 OPTIONS = (
-    "--real --synthetic --holdout --target --rows --seed --schema --exclude --csv --out --overwrite"
+    "--real --synthetic --holdout --target --rows --seed --schema --exclude --csv --quick --out "
+    "--overwrite"
 )
 
 
@@ -40,6 +41,7 @@ def test_a_report_is_written_once(evaluate, table_folder, tmp_path):
     assert report["sources"]["synthetic"]["used"] == 200
     assert report["privacy"]["exact_copy_share"]["synthetic"] == 1
     page = (tmp_path / "report" / "report.html").read_text()
+    assert out.startswith(report["summary"]["line"])
     for each in report["verdict"]:
         assert each["headline"] in out
         assert each["headline"] in page
@@ -51,6 +53,9 @@ def test_a_report_is_written_once(evaluate, table_folder, tmp_path):
     code, out, err = evaluate(*places, "--out", tmp_path / "report", "--overwrite", "--quiet")
     assert (code, err) == (0, "")
     assert json.loads((tmp_path / "report" / "report.json").read_text())["utility"] is None
+    code, out, err = evaluate(*places, "--out", tmp_path / "quick", "--quick")
+    assert code == 0, err
+    assert "A quick report, without α-precision" in out
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import signal
 
@@ -14,6 +15,7 @@ from gtcoder.sampling.sample import Sampler
 from gtcoder.table.files import beside, list_files
 from ray_jobs.generate import GenerateRequest, run_generation
 from ray_jobs.output import MANIFEST
+from ray_jobs.owner import owned
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -142,6 +144,34 @@ def test_a_request_that_wrote_nothing_yet_is_not_overtaken(
         run_generation(request_of(tmp_path, rows=10), reporter)
     run_generation(request_of(tmp_path, rows=10, overwrite=True), reporter)
     assert sorted(contents(tmp_path)) == [MANIFEST, "part-00000-of-00001.parquet"]
+
+
+def test_a_second_one_is_told_of_the_first_and_leaves_its_drafts(request_of, tmp_path, reporter):
+    out = tmp_path / "o"
+    with owned(str(out), "generation", reporter):
+        beside(out / "part-00003-of-00005.parquet").touch()
+        before = contents(out)
+        for changed in ({}, {"seed": 6, "overwrite": True}):
+            with pytest.raises(OutputError, match=rf"^{out} is in use: a generation by"):
+                run_generation(request_of(out, **changed), reporter)
+        assert contents(out) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_says_what_is_left(bundle_path, tmp_path, command, wait_until, number):
+    out = tmp_path / "rows.csv"
+    process = command("generate", bundle_path, "--rows", 10**9, "--out", out)
+    wait_until(lambda: list(tmp_path.glob(".rows.csv.*.tmp")))
+    second = command("generate", bundle_path, "--rows", 9, "--out", out)
+    _, said = second.communicate()
+    assert second.returncode == 1
+    assert re.fullmatch(rf"error: {out} is in use: a generation by .*kill \d+ on .*\n", said)
+    process.send_signal(number)
+    _, said = process.communicate()
+    assert process.returncode == 128 + number
+    assert said.endswith(f"interrupted; {out} is not written, the same command begins anew\n")
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())
 
 
 def test_foreign_files_are_left_alone(request_of, tmp_path, reporter):

@@ -1,6 +1,7 @@
 """The client of the job server: jobs followed, listed, stopped; and what is said when not."""
 
 import http.server
+import json
 import re
 import signal
 import subprocess
@@ -8,9 +9,11 @@ import sys
 import threading
 
 import pytest
+from ray.job_submission import JobSubmissionClient
 
 from gtcoder.errors import ConfigError
-from ray_jobs.jobs import Jobs, dashboard
+from ray_jobs.jobs import Job, Jobs, dashboard
+from ray_jobs.owner import OWNER
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -37,17 +40,26 @@ def test_jobs_are_followed_to_their_end(dashboard_url, run, tmp_path):
     assert lines[0].endswith(f"generate /nowhere --rows 5 --out '{tmp_path / 'of mine'}'")
 
 
-def test_leaving_a_job_does_not_stop_it(dashboard_url, table_folder, tmp_path, command, wait_until):
+def test_leaving_a_job_does_not_stop_it(
+    dashboard_url, table_folder, tmp_path, command, run, wait_until
+):
     line = ["submit", "train", table_folder, "--out", tmp_path / "b", "--epochs", "100000"]
     process = command(*line, "--address", dashboard_url, "--follow")
     answer = process.stdout.readline()
     job = answer.split()[1]
-    wait_until(lambda: (tmp_path / "b.run").exists())
+    owner = tmp_path / "b.run" / OWNER
+    wait_until(owner.exists)
+    assert json.loads(owner.read_text())["job"] == job
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130
     assert f"warning: {table_folder} is here; the job looks for it on the cluster" in said
     assert f"{job} goes on; gtcoder jobs {job} prints its log, gtcoder stop {job} ends it" in said
+
+    code, _, said = run(*line, "--address", dashboard_url)
+    assert code == 1
+    assert f"job {job} writes the same output: train {table_folder}" in said
+    assert f"gtcoder jobs {job} follows it, gtcoder stop {job} ends it" in said
 
     def state():
         return jobs.find(job).status
@@ -57,6 +69,37 @@ def test_leaving_a_job_does_not_stop_it(dashboard_url, table_folder, tmp_path, c
     assert jobs.stop(job)
     wait_until(lambda: state() == "STOPPED")
     assert not jobs.stop(job)
+    assert not owner.exists()
+    stands = json.loads(run("jobs", job, "--json", "--address", dashboard_url)[1])
+    assert (stands["id"], stands["status"]) == (job, "STOPPED")
+    assert 0 < stands["seconds"] == pytest.approx(stands["ended_s"] - stands["started_s"], abs=0.1)
+
+
+def test_a_job_has_what_is_forwarded_and_goes_again_under_another_name(
+    dashboard_url, bundle_path, run, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("OF_HERE", "here")
+    (tmp_path / "env.yaml").write_text("env_vars: {OF_FILE: file, SAID: unsaid}")
+    line = ["submit", "explain", bundle_path, "--out", tmp_path / "e", "--address", dashboard_url]
+    line += ["--env", "SAID=a=b", "--env", "OF_HERE", "--runtime-env", tmp_path / "env.yaml"]
+    code, answer, said = run(*line, "--follow")
+    assert code == 0, said
+    job = answer.split()[1]
+    assert (tmp_path / "e" / "contributions.json").exists()
+    details = JobSubmissionClient(dashboard_url).get_job_info(job)
+    assert details.runtime_env["env_vars"] == {"OF_FILE": "file", "SAID": "a=b", "OF_HERE": "here"}
+    assert run(*line)[1].startswith(f"submitted {job}-2\n")
+    Jobs.at(dashboard_url).end(f"{job}-2")
+    told = json.loads(run("jobs", "--json", "--address", dashboard_url)[1])
+    assert {each["id"]: each["status"] for each in told}[job] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(7.6, "8 s"), (725, "12:05"), (10_800, "3:00:00"), (-1, "0 s")]
+)
+def test_how_long_a_job_took(seconds, said):
+    job = Job(id="", status="", command="", message="", started_s=50.0, ended_s=50.0 + seconds)
+    assert job.lasted == said
 
 
 def test_no_such_job(dashboard_url):

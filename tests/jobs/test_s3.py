@@ -1,13 +1,18 @@
 """The same jobs from and to an object store."""
 
+import dataclasses
 import json
+import tracemalloc
+from datetime import timedelta
 
 import pyarrow.parquet as pq
 import pytest
 
+from gtcoder import revisions
 from gtcoder.bundle import Bundle
 from gtcoder.errors import BundleError, OutputError, TableError
 from gtcoder.evaluation.evaluate import Request
+from gtcoder.evaluation.report.files import PAGE, REPORT
 from gtcoder.table.files import (
     exists,
     join,
@@ -19,7 +24,7 @@ from gtcoder.table.files import (
     write_bytes,
 )
 from gtcoder.table.locate import locate
-from ray_jobs.evaluate import PAGE, REPORT, run_evaluation
+from ray_jobs.evaluate import run_evaluation
 from ray_jobs.explain import PICTURE, run_explanation
 from ray_jobs.generate import GenerateRequest, run_generation
 from ray_jobs.output import MANIFEST
@@ -54,15 +59,28 @@ def test_files(s3):
     assert list_files(folder) == {}
 
 
-def test_an_interrupted_upload_leaves_no_object(s3):
+@pytest.mark.parametrize("size", [1, 5 << 20], ids=["small", "of several parts"])
+def test_an_interrupted_upload_leaves_no_object(s3, size):
     def interrupted():
         with open_write(f"{s3}/interrupted") as file:
-            file.write(b"half")
+            file.write(b"half" * size)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert not exists(f"{s3}/interrupted")
+
+
+def test_a_large_file_is_never_in_memory_whole(s3):
+    piece = bytes(range(256)) * (1 << 12)
+    tracemalloc.start()
+    with open_write(f"{s3}/large") as file:
+        for _ in range(120):
+            file.write(piece)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert read_bytes(f"{s3}/large") == piece * 120
+    assert peak < len(piece) * 70
 
 
 def test_a_remote_table_is_the_local_one(remote_table, table_folder):
@@ -110,12 +128,22 @@ def test_what_explains_and_measures_is_written_there_too(remote_table, s3, bundl
     assert json.loads(read_bytes(f"{s3}/report/{REPORT}"))["sources"]["real"]["rows"] == 400
 
 
-def test_a_bundle_is_complete_once_its_index_is_there(s3, bundle_path):
+def test_a_bundle_is_complete_once_its_pointer_is_there(s3, bundle_path, monkeypatch):
     uri = f"{s3}/models/copied"
     bundle = Bundle.load(bundle_path)
-    bundle.save(uri)
+    other = dataclasses.replace(bundle, history=[], checksum="")
+    other.save(uri)
+    with monkeypatch.context() as aged:
+        aged.setattr(revisions, "KEPT", timedelta(0))
+        for each in (dataclasses.replace(bundle, explanation={}, checksum=""), bundle):
+            each.save(uri, overwrite=True)
     assert Bundle.load(uri).checksum == bundle.checksum
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(BundleError, match="another bundle than the one asked for"):
+        Bundle.load(uri, other.checksum)
+    assert len({name.partition("/")[0] for name in list_files(uri)}) == 3
+    revisions.point_back(uri)
+    assert Bundle.load(uri).explanation == {}
+    with pytest.raises(OutputError, match="`overwrite=True`"):
         bundle.save(uri)
     bundle.save(uri, overwrite=True)
     remove(join(uri, "bundle.json"))

@@ -5,9 +5,6 @@ A proxy before the real server cuts answers short, after so many bytes and so ma
 
 import os
 import re
-import socket
-import threading
-from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -27,71 +24,12 @@ pytestmark = pytest.mark.timeout(120)
 ONE_LINE = re.compile(r"[^\n]+")
 
 
-class Proxy:
-    """Passes everything on, but for what it is told to cut."""
-
-    def __init__(self, port):
-        self.target = port
-        self.pattern, self.bytes, self.times = b"\0", 0, 0
-        self.cut = 0
-        """Answers cut so far."""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def break_off(self, pattern, after_bytes, times):
-        """Cut the answers to requests that have a pattern in their first line."""
-        self.pattern, self.bytes, self.times, self.cut = pattern, after_bytes, times, 0
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.target))
-            left = [None]  # bytes of the answer that may still pass
-            threading.Thread(target=self._ask, args=(client, server, left), daemon=True).start()
-            threading.Thread(target=self._answer, args=(client, server, left), daemon=True).start()
-
-    def _ask(self, client, server, left):
-        while data := receive(client):
-            line = data.split(b"\r\n", 1)[0]
-            if re.search(self.pattern, line) and self.cut < self.times:
-                self.cut += 1
-                left[0] = self.bytes
-            server.sendall(data)
-        with suppress(OSError):
-            server.shutdown(socket.SHUT_RDWR)
-
-    def _answer(self, client, server, left):
-        while data := receive(server):
-            if left[0] is not None:
-                data, left[0] = data[: left[0]], left[0] - len(data)
-            client.sendall(data)
-            if left[0] is not None and left[0] <= 0:
-                break
-        with suppress(OSError):  # a plain close would wait for the other thread's read
-            client.shutdown(socket.SHUT_RDWR)
-
-    def close(self):
-        self.listener.close()
-
-
-def receive(end):
-    try:
-        return end.recv(1 << 16)
-    except OSError:
-        return b""
-
-
 @pytest.fixture
-def proxy(s3, monkeypatch):
-    proxy = Proxy(urlsplit(os.environ["AWS_ENDPOINT_URL"]).port)
+def proxy(s3, cutting_proxy, monkeypatch):
+    proxy = cutting_proxy(urlsplit(os.environ["AWS_ENDPOINT_URL"]).port)
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     s3fs.S3FileSystem.clear_instance_cache()
     yield proxy
-    proxy.close()
     s3fs.S3FileSystem.clear_instance_cache()
 
 

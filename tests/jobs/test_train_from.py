@@ -79,7 +79,7 @@ def test_columns_that_do_not_fit_are_refused(
 
 @pytest.mark.parametrize("said", [{"preset": "paper"}, {"schema": {"columns": {}}}])
 def test_what_the_bundle_decides_cannot_be_said(said):
-    with pytest.raises(ConfigError, match="does not go with --from: it is the bundle's"):
+    with pytest.raises(ConfigError, match="does not go with `base=`: it is the bundle's"):
         TrainRequest(table="t", out="b", base="a", **said)
 
 

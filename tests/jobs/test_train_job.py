@@ -96,15 +96,15 @@ def test_files_of_another_make(ray_session, tmp_path, capsys):
         ]
         (folder / f"{month}.csv").write_bytes("\r\n".join(lines).encode("cp1252"))
     asked = {"table": str(folder), "out": str(out), "epochs": 1, "num_workers": 1}
-    with pytest.raises(TableError, match="--csv encoding=latin-1"):
+    with pytest.raises(TableError, match="`csv='encoding=latin-1'`"):
         run_training(TrainRequest(**asked), Reporter())
     said = CsvFormat.of("encoding=cp1252,null=-,text=PLZ")
-    with pytest.raises(TableError, match=r"column 'neu' .*--exclude neu"):
+    with pytest.raises(TableError, match=r"column 'neu' .*`exclude=\['neu'\]`"):
         run_training(TrainRequest(**asked, csv=said), Reporter())
     run_training(TrainRequest(**asked, csv=said, exclude=("neu",)), Reporter())
     told = capsys.readouterr()
     assert "read as --csv 'sep=;" in told.out + told.err
-    assert "NA among its words is kept; if it means nothing, say --csv null=NA" in told.err
+    assert "NA among its words is kept; if it means nothing, say `csv='null=NA'`" in told.err
     bundle = Bundle.load(out)
     assert bundle.schema.arrow.types == [
         pa.string(), pa.string(), pa.float64(), pa.date32(), pa.string()
@@ -206,5 +206,5 @@ def test_mistakes_are_found_before_ray_starts(
 
 
 def test_a_bundle_that_is_there_is_not_overwritten(table_folder, bundle_path, reporter):
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="`overwrite=True`"):
         run_training(TrainRequest(table=str(table_folder), out=bundle_path), reporter)

@@ -2,9 +2,10 @@
 
 import pytest
 
+from gtcoder import __version__
 from gtcoder.errors import ConfigError
 from ray_jobs.cli.__main__ import main
-from ray_jobs.cli.options import duration_s
+from ray_jobs.cli.options import count_of, duration_s
 
 TRAIN = (
     "--out --from --preset --schema --exclude --csv --epochs --max-time --num-workers --use-gpu "
@@ -23,6 +24,8 @@ GENERATE = (
         ("train", TRAIN),
         ("generate", GENERATE),
         ("explain", "--out"),
+        ("submit", "--address --follow --working-dir --env --runtime-env --driver-cpus"),
+        ("jobs", "--address --json"),
         ("drift", "--bundle --threshold --json --exclude --csv --on-bad-file --wait --quiet"),
     ],
 )
@@ -32,6 +35,10 @@ def test_help_names_every_option(run, command, options, monkeypatch):
     assert code == 0
     for option in options.split():
         assert option in out
+
+
+def test_the_version(run):
+    assert run("--version") == (0, f"gtcoder {__version__}\n", "")
 
 
 def test_help_lists_the_commands(run):
@@ -55,7 +62,7 @@ def test_help_lists_the_commands(run):
             ["train", "{table}", "--out", "s3", "--on-bad-file", "eat"],
             "--on-bad-file eat",
         ),
-        (["train", "{table}", "--out", "s3", "--epochs", "0"], "--epochs must be at least 1"),
+        (["train", "{table}", "--out", "s3", "--epochs", "0"], "--epochs 0: expected at least 1"),
         (["train", "{table}", "--out", "{tmp}/b", "--csv", "sep=ab"], "expected one character"),
         (["train", "{table}", "--out", "{tmp}/b", "--csv", "separator=,"], "expected sep, quote"),
         (["train", "nfs://t", "--out", "{tmp}/b"], "nfs://t: no such kind of storage"),
@@ -107,3 +114,31 @@ def test_durations(text, seconds):
 def test_durations_that_are_none(text):
     with pytest.raises(ConfigError, match=r"--wait .*: expected a time such as"):
         duration_s(text, "--wait")
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("10000", 10_000),
+        ("10_000", 10_000),
+        ("1,234,567", 1_234_567),
+        (" 10k ", 10_000),
+        ("10 K", 10_000),
+        ("1.5M", 1_500_000),
+        ("2b", 2_000_000_000),
+        ("2G", 2_000_000_000),
+        ("1e6", 1_000_000),
+        ("-5", -5),
+        ("0", 0),
+    ],
+)
+def test_numbers_of_rows(text, rows):
+    assert count_of(text, "--rows") == rows
+
+
+@pytest.mark.parametrize(
+    "text", ["", "k", "ten", "1.5", "0.0001k", "1,5M", "1,00", "10kk", "1e9999", "1e-3", "٣", "10%"]
+)
+def test_numbers_of_rows_that_are_none(text):
+    with pytest.raises(ConfigError, match=r"^--rows .*: expected a whole number such as 10_000"):
+        count_of(text, "--rows")

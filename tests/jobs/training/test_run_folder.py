@@ -3,8 +3,8 @@
 import pytest
 
 from gtcoder.errors import OutputError
-from gtcoder.table.files import exists, write_bytes
-from ray_jobs.training.run_folder import begin, prepare, run_folder
+from gtcoder.table.files import exists, names, write_bytes
+from ray_jobs.training.run_folder import begin, prepare, run_folder, save_json
 
 REQUEST = {"table": "t", "table_fingerprint": "1", "seed": 1, "exclude": ["a"]}
 
@@ -33,7 +33,7 @@ def test_an_interrupted_run_is_not_lost_unasked(tmp_path):
     with pytest.raises(OutputError, match=r"did not end; add --resume .* --overwrite to begin"):
         prepare(folder, REQUEST, resume=False, overwrite=False)
     assert not prepare(folder, REQUEST, resume=False, overwrite=True)
-    assert not exists(folder)
+    assert not names(folder)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,13 @@ def test_another_request_is_not_resumed(tmp_path, changed, message):
     begin(folder, REQUEST)
     with pytest.raises(OutputError, match=message):
         prepare(folder, REQUEST | changed, resume=True, overwrite=False)
+
+
+def test_a_run_of_another_format_is_not_resumed(tmp_path):
+    folder = str(tmp_path / "b.run")
+    save_json(folder, "run.json", REQUEST)
+    with pytest.raises(OutputError, match=r"an earlier version, whose checkpoints have format 0"):
+        prepare(folder, REQUEST, resume=True, overwrite=False)
 
 
 def test_a_foreign_folder_is_left_alone(tmp_path):
