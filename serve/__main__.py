@@ -7,6 +7,7 @@ import io
 import ipaddress
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
@@ -23,18 +24,21 @@ from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError
 from gtcoder.progress import counted
 from gtcoder.table.files import absolute, join, remove, write_bytes
-from ray_jobs.cli.options import Address
+from ray_jobs.cli.options import Address, count_of
 from ray_jobs.cli.program import run
-from ray_jobs.cluster.connection import ENVIRONMENT, first_line, set_own_token
+from ray_jobs.cluster.connection import ENVIRONMENT, first_line, own_agent_port, set_own_token
 from serve.http.keys import VARIABLE, read_keys
 from serve.http.listener import STALLED_S
-from serve.settings import Settings, named
+from serve.settings import ORIGIN, Settings, named
 
 _OF_THE_SERVICE = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "100",
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
 }
+
+_METRICS = 9464
+"""The port that Prometheus' own conventions give to what exports by itself."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -50,7 +54,7 @@ def serve_bundles(
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Where to listen.", min=1, max=65535)] = 8000,
     api_key_file: Annotated[
-        str | None, typer.Option(help=f"Bearer keys, one a line; or set {VARIABLE}.")
+        str | None, typer.Option(help=f"Bearer keys, KEY or NAME KEY a line; or set {VARIABLE}.")
     ] = None,
     batch_root: Annotated[
         str | None, typer.Option(help="Folder or URI that bulk batches write below.")
@@ -65,11 +69,24 @@ def serve_bundles(
     use_gpu: Annotated[
         bool, typer.Option("--use-gpu", help="Draw on a GPU of its own in each replica.")
     ] = False,
-    max_rows: Annotated[int, typer.Option(help="Rows of one sample.", min=1)] = 1_000_000,
+    max_rows: Annotated[str, typer.Option(help="Rows of one sample, e.g. 500k.")] = "1_000_000",
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Where Prometheus reads /metrics; omitted, {_METRICS}, or a free one if it is "
+            "taken.",
+            min=1,
+            max=65535,
+        ),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="An origin, as https://HOST, whose web pages may call; repeatable."),
+    ] = None,
     batching: Annotated[bool, typer.Option(help="Decode concurrent requests together.")] = True,
     address: Address = None,
 ) -> None:
-    """Serve bundles over HTTP: rows, explanations and bulk batches. See /docs when it runs."""
+    """Serve bundles over HTTP: rows, explanations and bulk batches, and a page to ask for them."""
     keys = read_keys(api_key_file)
     if not keys and not _is_loopback(host):
         raise ConfigError(
@@ -78,6 +95,11 @@ def serve_bundles(
         )
     if max_replicas is not None and max_replicas < replicas:
         raise ConfigError(f"--max-replicas {max_replicas} is less than --replicas {replicas}")
+    if metrics_port and address:
+        raise ConfigError(
+            "--metrics-port is of a Ray that starts here; with --address each machine has the one "
+            "that `ray start --metrics-export-port` gave it"
+        )
     scales = max_replicas is not None and max_replicas > replicas
     settings = Settings.model_validate(
         {
@@ -86,7 +108,8 @@ def serve_bundles(
             "require_keys": bool(keys),  # replicas elsewhere may not see this environment
             "batch_root": absolute(batch_root) if batch_root else None,
             "batching": batching,
-            "limits": {"rows": max_rows},
+            "cors_origins": _origins(cors_origin or []),
+            "limits": {"rows": _rows(max_rows)},
             "listen": None if address or scales else {"host": host, "port": port},
             "min_replicas": replicas,
             "max_replicas": max_replicas or replicas,
@@ -96,9 +119,17 @@ def serve_bundles(
     if use_gpu and not address:
         _see_gpus(settings.max_replicas)
     _see_port_free(host, port)
+    metrics = None if address else _metrics_port(metrics_port)
     if settings.batch_root:
         _see_writable(settings.batch_root)
-    _run(settings, host, port, address, keyed=bool(keys))
+    _run(settings, host, port, address, metrics, keyed=bool(keys))
+
+
+def _rows(text: str) -> int:
+    rows = count_of(text, "--max-rows")
+    if rows < 1:
+        raise ConfigError(f"--max-rows must be at least 1, not {rows}")
+    return rows
 
 
 def _models(bundles: list[str], names: list[str]) -> dict[str, str]:
@@ -113,12 +144,27 @@ def _models(bundles: list[str], names: list[str]) -> dict[str, str]:
     return {name: absolute(uri) for name, uri in models.items()}
 
 
-def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed: bool) -> None:
+def _origins(said: list[str]) -> list[str]:
+    for origin in said:
+        if not re.fullmatch(ORIGIN, origin):
+            raise ConfigError(f"--cors-origin {origin}: expected https://HOST or https://HOST:PORT")
+    return said
+
+
+def _run(
+    settings: Settings,
+    host: str,
+    port: int,
+    address: str | None,
+    metrics: int | None,
+    *,
+    keyed: bool,
+) -> None:
     """Start, say where, and stay until a signal comes."""
     for key, value in (ENVIRONMENT | _OF_THE_SERVICE).items():
         os.environ.setdefault(key, value)
     ended = threading.Event()
-    _connect(address, settings)
+    _connect(address, settings, metrics)
     from ray import serve
 
     from serve.app import build
@@ -135,7 +181,7 @@ def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed
         serve.run(build(settings), name="gtcoder", route_prefix="/")
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
-        _say(settings, host, port, keyed=keyed)
+        _say(settings, host, port, metrics, keyed=keyed)
         ended.wait()
         print("stopping: requests under way may end", flush=True)
         serve.delete("gtcoder")
@@ -148,7 +194,7 @@ def _run(settings: Settings, host: str, port: int, address: str | None, *, keyed
             ray.shutdown()
 
 
-def _connect(address: str | None, settings: Settings) -> None:
+def _connect(address: str | None, settings: Settings, metrics: int | None) -> None:
     if address is None:
         set_own_token()
         # Bulk batches run `python`, which must be this one.
@@ -162,24 +208,28 @@ def _connect(address: str | None, settings: Settings) -> None:
         "include_dashboard": True,  # which runs the jobs that bulk batches are
         "dashboard_host": "127.0.0.1",
         "dashboard_port": _free_port(),
+        "_metrics_export_port": metrics,
         "object_store_memory": 1 << 30,
     }
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level="ERROR",
-            **({} if address else local),
-        )
+        with own_agent_port():
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level="ERROR",
+                **({} if address else local),
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(
             f"--address {address}: no Ray cluster answers there ({first_line(error)})"
         ) from error
 
 
-def _say(settings: Settings, host: str, port: int, *, keyed: bool) -> None:
+def _say(settings: Settings, host: str, port: int, metrics: int | None, *, keyed: bool) -> None:
     names = ", ".join(settings.models)
-    print(f"serving {names} on http://{host}:{port} (see http://{host}:{port}/docs)")
+    print(f"serving {names} on http://{host}:{port} (open it in a browser; /docs lists the calls)")
+    if metrics is not None:
+        print(f"Prometheus finds metrics on http://127.0.0.1:{metrics}/metrics")
     if not keyed:
         print(f"there are no keys, so it listens on {host} only; --api-key-file opens it to others")
     if settings.batch_root is None:
@@ -206,15 +256,32 @@ def _see_gpus(replicas: int) -> None:
 
 
 def _see_port_free(host: str, port: int) -> None:
+    try:
+        _bind(host, port)
+    except OSError as error:
+        raise ConfigError(
+            f"--host {host} --port {port}: cannot listen there ({error.strerror}); choose "
+            "another --port"
+        ) from error
+
+
+def _metrics_port(said: int | None) -> int:
+    """The port said, or the usual one, or a free one if another service has that."""
+    try:
+        _bind("", said or _METRICS)
+    except OSError as error:
+        if said is None:
+            return _free_port()
+        raise ConfigError(
+            f"--metrics-port {said}: cannot listen there ({error.strerror}); choose another"
+        ) from error
+    return said or _METRICS
+
+
+def _bind(host: str, port: int) -> None:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigError(
-                f"--host {host} --port {port}: cannot listen there ({error.strerror}); choose "
-                "another --port"
-            ) from error
+        probe.bind((host, port))
 
 
 def _free_port() -> int:

@@ -1,19 +1,29 @@
 """The HTTP interface: routes, and what /docs says of them. All work is `Service`'s."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, Path, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 from ray import serve
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse
 
 from gtcoder import __version__
 from gtcoder.table.files import is_local, signed_url
-from serve.formats import WRITERS, chosen
-from serve.http.bodies import BodyLimit, Streamed
+from serve.batches.record import CURSOR
+from serve.formats import ARROW, PARQUET, WRITERS, chosen
+from serve.http import links
+from serve.http.bodies import Streamed
+from serve.http.cors import NamedOrigins
 from serve.http.counted import CountedAnswers
-from serve.http.problems import MEDIA_TYPE, ProblemError, handle_problems, unauthorized
+from serve.http.door import OWNER, Door
+from serve.http.links import LINK_S
+from serve.http.openapi import Responses, describe, problems
+from serve.http.pages import REPORT, add_pages
+from serve.http.problems import ProblemError, handle_problems
+from serve.http.routes import HeadToo
 from serve.http.schemas import (
     Batch,
     BatchList,
@@ -21,42 +31,35 @@ from serve.http.schemas import (
     Explain,
     Explanation,
     Health,
+    Link,
+    LinkWanted,
     ModelInfo,
     ModelList,
-    ModelName,
-    ProblemBody,
     Sample,
 )
 from serve.service import Service
 from serve.settings import MODEL_NAME
 
-_LINK_S = 3600
 _PICTURE = "image/png"
 
 
-def _problem(description: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/ProblemBody"}
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
-
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: _problem("The body cannot be read as JSON."),
-    401: _problem("The bearer key is missing or wrong."),
-    404: _problem("There is no such model, batch or file."),
-    413: _problem("The body is larger than allowed."),
-    422: _problem("A field has a value it cannot have; the field is named."),
-    503: _problem("The service is full or a bundle cannot be read; see Retry-After."),
-}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _RECORDS = {"schema": {"type": "array", "items": {"type": "object"}}}
-_ROWS = {
+_ROWS: Responses = {
     200: {
         "description": "The rows, in the format that Accept names.",
         "content": {
             media: _RECORDS if media == "application/json" else _BINARY for media in WRITERS
         },
     },
-    406: _problem("No such format."),
+}
+_PARQUET: Responses = {
+    200: {"content": {PARQUET: _BINARY}},
+    206: {"description": "The range asked for."},
+    307: {
+        "description": "Where the object store gives it, for an hour, or until the credentials of "
+        "the service end: ask here again for a new link."
+    },
 }
 
 
@@ -71,27 +74,17 @@ async def _service(request: Request) -> Service:  # not async, it would run in a
     return service
 
 
-async def _admitted(
-    service: Annotated[Service, Depends(_service)],
-    authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
-) -> Service:
-    if not service.keys.admit(authorization):
-        raise unauthorized()
-    return service
+async def _owner(request: Request) -> str:
+    owner: str = getattr(request.state, OWNER)
+    return owner
 
 
-async def _counted(
-    service: Annotated[Service, Depends(_admitted)],
-) -> AsyncIterator[Service]:
-    with service.at_work():
-        yield service
-
-
-Admitted = Annotated[Service, Depends(_admitted)]
-Counted = Annotated[Service, Depends(_counted)]
+Serving = Annotated[Service, Depends(_service)]
+Owner = Annotated[str, Depends(_owner)]
 Name = Annotated[str, Path(pattern=f"^{MODEL_NAME}$", description="The model's name.")]
 BatchId = Annotated[str, Path(description="The batch's id.", max_length=64)]
 Accept = Annotated[str | None, Header(include_in_schema=False)]
+Said = Annotated[str | None, Header(alias="Authorization", include_in_schema=False)]
 
 
 def make_app(service: Callable[[], Service] = _here) -> FastAPI:
@@ -100,44 +93,72 @@ def make_app(service: Callable[[], Service] = _here) -> FastAPI:
         title="GTCoder",
         version=__version__,
         description="Synthetic rows, explanations and bulk batches from trained bundles.",
-        responses=_PROBLEMS,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service = service
+    app.router.route_class = HeadToo
     handle_problems(app)
     app.add_middleware(
-        BodyLimit,
-        limit=lambda: service().settings.limits.body_bytes,
-        admits=lambda authorization: service().keys.admit(authorization),
+        Door,
+        limits=lambda: service().settings.limits,
+        owner=lambda scope: links.owner(service().keys, scope),
+        place=lambda path: service().place(path),
     )
-    app.add_middleware(CountedAnswers, saw=lambda *seen: service().saw(*seen))
+    app.add_middleware(CountedAnswers, routes=app.routes, saw=lambda *seen: service().saw(*seen))
+    app.add_middleware(
+        GZipMiddleware, compresslevel=3, exclude_content_types=(ARROW, PARQUET, _PICTURE)
+    )
+    app.add_middleware(NamedOrigins, origins=lambda: service().settings.cors_origins)
+    add_pages(app)
     _add_models(app)
     _add_batches(app)
-    _describe(app)
+    _add_links(app)
+    describe(app)
     return app
 
 
 def _add_models(app: FastAPI) -> None:
-    @app.get("/healthz", tags=["models"], summary="Whether the service is alive")
-    async def healthz(service: Annotated[Service, Depends(_service)]) -> Health:
+    @app.get(
+        "/healthz",
+        tags=["models"],
+        summary="Whether the service is alive",
+        openapi_extra={"security": []},
+    )
+    async def healthz(service: Serving) -> Health:
         return Health(models=len(service.registry.models))
 
-    @app.get("/v1/models", tags=["models"], summary="The models")
-    async def models(service: Admitted) -> ModelList:
-        names = sorted(service.registry.models)
-        return ModelList(models=[ModelName(name=n, url=f"/v1/models/{n}") for n in names])
+    @app.get("/v1/models", tags=["models"], summary="The models", responses=problems())
+    async def models(service: Serving) -> ModelList:
+        return service.models()
 
-    @app.get("/v1/models/{model}", tags=["models"], summary="A model and its columns")
-    async def model(model: Name, service: Admitted) -> ModelInfo:
+    @app.get(
+        "/v1/models/{model}",
+        tags=["models"],
+        summary="A model and its columns",
+        responses=problems(404, 422),
+    )
+    async def model(model: Name, service: Serving) -> ModelInfo:
         return await service.describe(model)
+
+    @app.get(
+        "/v1/models/{model}/report",
+        tags=["models"],
+        summary="How good its rows are: a page that `gtcoder evaluate` wrote",
+        response_class=HTMLResponse,
+        responses=problems(404, 422),
+    )
+    async def report(model: Name, service: Serving) -> HTMLResponse:
+        return HTMLResponse(await service.report(model), headers=REPORT)
 
     @app.post(
         "/v1/models/{model}/sample",
         tags=["rows"],
         summary="Rows now",
-        responses=_ROWS,
+        responses=_ROWS | problems(404, 406, body=True),
         response_class=Response,
     )
-    async def sample(model: Name, wanted: Sample, service: Counted, accept: Accept = None) -> Any:
+    async def sample(model: Name, wanted: Sample, service: Serving, accept: Accept = None) -> Any:
         body, headers = await service.sample(model, wanted, accept)
         if isinstance(body, Streamed):
             return _Streaming(body)
@@ -148,9 +169,9 @@ def _add_models(app: FastAPI) -> None:
         tags=["rows"],
         summary="Which columns drive the model, or given rows",
         response_model=Explanation,
-        responses={200: {"content": {_PICTURE: _BINARY}}, 406: _problem("No such format.")},
+        responses={200: {"content": {_PICTURE: _BINARY}}, **problems(404, 406, body=True)},
     )
-    async def explain(model: Name, wanted: Explain, service: Counted, accept: Accept = None) -> Any:
+    async def explain(model: Name, wanted: Explain, service: Serving, accept: Accept = None) -> Any:
         media_type = chosen(accept, ["application/json", _PICTURE])
         if media_type is None:
             offered = f"application/json or {_PICTURE}"
@@ -167,50 +188,75 @@ def _add_batches(app: FastAPI) -> None:
         tags=["batches"],
         summary="Rows later, as Parquet files",
         status_code=202,
-        responses={409: _problem("The key or the output belongs to another batch.")},
+        responses=problems(404, 409, body=True),
     )
     async def start(
         model: Name,
         wanted: BatchWanted,
-        service: Counted,
+        service: Serving,
+        owner: Owner,
         idempotency_key: Annotated[
             str | None,
             Header(max_length=256, description="The same key means the same batch."),
         ] = None,
     ) -> Batch:
-        return await service.start_batch(model, wanted, idempotency_key)
+        return await service.start_batch(model, wanted, owner=owner, key=idempotency_key)
 
-    @app.get("/v1/batches", tags=["batches"], summary="All batches, the newest first")
-    async def batches(service: Counted) -> BatchList:
-        return BatchList(batches=await service.on_batches(service.batches.list))
+    @app.get(
+        "/v1/batches",
+        tags=["batches"],
+        summary="Your batches, the newest first, in pages",
+        responses=problems(404, 422),
+    )
+    async def batches(
+        service: Serving,
+        owner: Owner,
+        limit: Annotated[int, Query(ge=1, le=100, description="So many at most.")] = 20,
+        after: Annotated[
+            str | None, Query(pattern=f"^{CURSOR}$", description="`next` of the page before.")
+        ] = None,
+    ) -> BatchList:
+        return await service.on_batches(service.batches.list, owner, limit, after)
 
-    @app.get("/v1/batches/{batch}", tags=["batches"], summary="How far a batch is")
-    async def batch(batch: BatchId, service: Counted) -> Batch:
-        return await service.on_batches(service.batches.show, batch)
+    one = problems(404, 422)
 
-    @app.delete("/v1/batches/{batch}", tags=["batches"], summary="Cancel a batch")
-    async def cancel(batch: BatchId, service: Counted) -> Batch:
-        return await service.on_batches(service.batches.cancel, batch)
+    @app.get("/v1/batches/{batch}", tags=["batches"], summary="How far a batch is", responses=one)
+    async def batch(batch: BatchId, service: Serving, owner: Owner) -> Batch:
+        return await service.on_batches(service.batches.show, owner, batch)
+
+    @app.delete("/v1/batches/{batch}", tags=["batches"], summary="Cancel a batch", responses=one)
+    async def cancel(batch: BatchId, service: Serving, owner: Owner) -> Batch:
+        return await service.on_batches(service.batches.cancel, owner, batch)
 
     @app.get(
         "/v1/batches/{batch}/files/{name}",
         tags=["batches"],
         summary="A file of a batch",
         response_class=Response,
-        responses={
-            200: {"content": {"application/vnd.apache.parquet": _BINARY}},
-            206: {"description": "The range asked for."},
-            307: {"description": "Where the object store gives it, for an hour."},
-            416: {"description": "There is no such range."},
-        },
+        responses=_PARQUET | problems(404, 416, 422),
     )
     async def file(
-        batch: BatchId, name: Annotated[str, Path(max_length=256)], service: Counted
+        batch: BatchId,
+        name: Annotated[str, Path(max_length=256)],
+        service: Serving,
+        owner: Owner,
     ) -> Response:
-        uri = await service.on_batches(service.batches.file, batch, name)
+        uri = await service.on_batches(service.batches.file, owner, batch, name)
         if is_local(uri):
-            return FileResponse(uri, media_type="application/vnd.apache.parquet", filename=name)
-        return RedirectResponse(await service.on_batches(signed_url, uri, _LINK_S), 307)
+            return FileResponse(uri, media_type=PARQUET, filename=name)
+        return RedirectResponse(await service.on_batches(signed_url, uri, LINK_S), 307)
+
+
+def _add_links(app: FastAPI) -> None:
+    @app.post(
+        "/v1/links",
+        tags=["links"],
+        summary="A link to a report or a file, good for an hour without a key",
+        responses=problems(body=True),
+    )
+    async def link(wanted: LinkWanted, service: Serving, authorization: Said = None) -> Link:
+        url, until = links.link(service.keys, authorization, wanted.path)
+        return Link(url=url, until=datetime.fromtimestamp(until, UTC).isoformat())
 
 
 class _Streaming(Response):
@@ -223,20 +269,3 @@ class _Streaming(Response):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Stream."""
         await self._streamed(scope, receive, send)
-
-
-def _describe(app: FastAPI) -> None:
-    """Say in the OpenAPI document that calls take a bearer key, if there are any."""
-    made = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = made()
-        schema["components"].setdefault("securitySchemes", {})["key"] = {
-            "type": "http",
-            "scheme": "bearer",
-        }
-        schema["components"]["schemas"].setdefault("ProblemBody", ProblemBody.model_json_schema())
-        schema["security"] = [{"key": []}]
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]

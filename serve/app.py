@@ -11,7 +11,7 @@ from ray.serve.schema import LoggingConfig
 
 from gtcoder.errors import ConfigError
 from serve.api import make_app
-from serve.http.keys import VARIABLE, Keys, read_keys
+from serve.http.keys import VARIABLE, Keys
 from serve.http.listener import Listener
 from serve.service import Service
 from serve.settings import Settings, models_of
@@ -27,9 +27,10 @@ class Replica:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         checked = Settings.model_validate(settings)
-        keys = Keys(read_keys(checked.api_key_file))
+        keys = Keys(checked.api_key_file)
         if checked.require_keys and not keys:
             raise ConfigError(f"there are no keys: set api_key_file or {VARIABLE}")
+        keys.watch(checked.check_s)
         self.service = Service(checked, keys)
         self._listener: Listener | None = None
 
@@ -38,7 +39,8 @@ class Replica:
         self.service.registry.models = models_of(user_config)
         listen = self.service.settings.listen
         if listen and not self._listener:
-            self._listener = Listener(make_app(lambda: self.service), listen)
+            limits = self.service.settings.limits
+            self._listener = Listener(make_app(lambda: self.service), listen, limits)
 
     async def check_health(self) -> None:
         """See that clients are still listened to and rows drawn."""

@@ -23,6 +23,7 @@ import typer
 
 from gtcoder.bundle import Bundle
 from gtcoder.sampling.sample import BLOCK_ROWS, Sampler
+from ray_jobs.cli.options import count_of
 from serve.formats import ARROW
 from serve.settings import named
 
@@ -54,13 +55,13 @@ class Load:
 def benchmark(
     bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
     seconds: Annotated[float, typer.Option(help="Of each load.")] = 10.0,
-    rows: Annotated[int, typer.Option(help="Rows of each large request.")] = 1_000_000,
+    rows: Annotated[str, typer.Option(help="Rows of each large request.")] = "1_000_000",
     replicas: Annotated[
         list[int] | None, typer.Option(help="Replicas, on a core each; repeatable; 1 and 2.")
     ] = None,
 ) -> None:
     """Requests/s and latency for 1, 8 and 64 clients, and rows/s of large streams."""
-    name = next(iter(named([bundle], [])))
+    name, large = next(iter(named([bundle], []))), count_of(rows, "--rows")
     alone = _library(bundle)
     print(f"{alone:>12,.0f} rows/s  the library, one thread, no HTTP", flush=True)
     best = {}
@@ -69,9 +70,9 @@ def benchmark(
             words = f"{number} replica{'s' if number > 1 else ''}"
             best[number] = _small(address, name, seconds, words)
             for streams in sorted({1, number}):
-                speed = _large(address, name, rows, streams)
+                speed = _large(address, name, large, streams)
                 print(
-                    f"{speed:>12,.0f} rows/s  {streams} × {rows:,} rows as Arrow, {words}: "
+                    f"{speed:>12,.0f} rows/s  {streams} × {large:,} rows as Arrow, {words}: "
                     f"{speed / alone:.2f} of the library's",
                     flush=True,
                 )

@@ -5,16 +5,16 @@ that is replaced in place is found without a restart; the one before serves unti
 """
 
 import asyncio
-import json
 import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import cast
+from datetime import datetime
+from typing import Self, cast
 
-from gtcoder.bundle import INDEX, Bundle
+from gtcoder.bundle import Bundle
 from gtcoder.errors import GTCoderError
-from gtcoder.table.files import join, read_bytes
+from gtcoder.revisions import read_index, written
 from serve.http.problems import ProblemError, unreadable
 
 _NEVER = -math.inf
@@ -29,6 +29,17 @@ class Model:
     name: str
     uri: str
     bundle: Bundle
+    written: datetime
+    """When the bundle was."""
+
+    @classmethod
+    def load(cls, name: str, uri: str) -> Self:
+        """Read the bundle.
+
+        Raises:
+            BundleError: there is none, or it is damaged.
+        """
+        return cls(name, uri, Bundle.load(uri), written(uri))
 
 
 class Registry:
@@ -65,7 +76,7 @@ class Registry:
         _, model = self._found.get(name, (_NEVER, None))
         try:
             if model is None or model.uri != uri or await _changed(model):
-                model = Model(name, uri, await asyncio.to_thread(Bundle.load, uri))
+                model = await asyncio.to_thread(Model.load, name, uri)
         except GTCoderError as error:
             if model is None or model.uri != uri:
                 raise unreadable(name, error) from error
@@ -77,9 +88,6 @@ class Registry:
 
 
 async def _changed(model: Model) -> bool:
-    """Whether another bundle lies at the URI; while one is being replaced, not yet."""
-    try:
-        index = json.loads(await asyncio.to_thread(read_bytes, join(model.uri, INDEX)))
-        return bool(index["checksum"] != model.bundle.checksum)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    """Whether another bundle lies at the URI."""
+    index = await asyncio.to_thread(read_index, model.uri)
+    return bool(index["checksum"] != model.bundle.checksum)

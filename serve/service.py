@@ -5,7 +5,7 @@ import io
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -18,16 +18,21 @@ from serve.describe import described
 from serve.formats import to_table
 from serve.http.bodies import Streamed
 from serve.http.counted import RequestMetrics
+from serve.http.door import Room
 from serve.http.keys import Keys
-from serve.http.problems import ProblemError, full, invalid, refused, unreadable
-from serve.http.schemas import BatchWanted, ModelInfo, Sample
+from serve.http.problems import ProblemError, invalid, refused, unreadable
+from serve.http.schemas import Batch, BatchWanted, ModelInfo, ModelList, ModelName, Sample
 from serve.registry import Registry
+from serve.report import find_report, read_report
 from serve.sampling.request import checked, conditions
 from serve.sampling.sampling import Sampling
 from serve.settings import Settings
 
 _SEEDS = 2**53
 """Seeds chosen here are whole numbers that any JSON reader keeps exactly."""
+
+_JOB_S = 10.0
+"""Seconds that a call to the cluster's job server may take."""
 
 T = TypeVar("T")
 
@@ -40,11 +45,14 @@ class Service:
         self.registry = Registry(dict(settings.models), settings.check_s)
         self.metrics = RequestMetrics()
         self._sampling = Sampling(settings)
-        self._at_work = 0
-        root = settings.batch_root
-        self._batches = Batches(root, settings.limits, Jobs.here()) if root else None
+        limits, root = settings.limits, settings.batch_root
+        self._rooms = (
+            Room("requests", limits.queue, limits.retry_after_s),
+            Room("requests for batches", limits.queue, limits.retry_after_s),
+        )
+        self._batches = Batches(root, limits, Jobs.here(_JOB_S)) if root else None
         # Of their own: they wait for storage and jobs, and samples need the loop's few threads.
-        self._batch_threads = ThreadPoolExecutor(8, "batches")
+        self._batch_threads = ThreadPoolExecutor(16, "batches")
 
     async def check(self) -> None:
         """See that rows can still be drawn.
@@ -54,20 +62,13 @@ class Service:
         """
         await self._sampling.check()
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Count a request among those at work.
+    def place(self, path: str) -> AbstractContextManager[None]:
+        """Count a request among those at work; batches, which wait for others, apart.
 
         Raises:
             ProblemError: there are too many (503).
         """
-        if self._at_work >= self.settings.limits.queue:
-            raise full(f"{self._at_work} requests are at work", self.settings.limits.retry_after_s)
-        self._at_work += 1
-        try:
-            yield
-        finally:
-            self._at_work -= 1
+        return self._rooms[path.startswith("/v1/batches") or path.endswith("/batches")].place()
 
     def saw(self, model: str, call: str, status: int) -> None:
         """Count an answer; a name that no model has would be a series of its own."""
@@ -90,9 +91,27 @@ class Service:
             raise ProblemError(404, "No batches", detail)
         return self._batches
 
+    def models(self) -> ModelList:
+        """The models, and what may be asked of them."""
+        names = sorted(self.registry.models)
+        return ModelList(
+            models=[ModelName(name=name, url=f"/v1/models/{name}") for name in names],
+            most_rows=self.settings.limits.rows,
+            batches=self._batches is not None,
+        )
+
     async def describe(self, name: str) -> ModelInfo:
         """What is known of a model."""
-        return described(await self.registry.find(name))
+        model = await self.registry.find(name)
+        return described(model, await asyncio.to_thread(find_report, model))
+
+    async def report(self, name: str) -> bytes:
+        """A model's report, an HTML page.
+
+        Raises:
+            ProblemError: it has none (404).
+        """
+        return await asyncio.to_thread(read_report, await self.registry.find(name))
 
     async def sample(
         self, name: str, wanted: Sample, accept: str | None
@@ -116,7 +135,7 @@ class Service:
         model = await self.registry.find(name)
         if rows is None:
             try:
-                return Explanation.from_dict(model.bundle.explanation).to_dict()
+                return _ordered(Explanation.from_dict(model.bundle.explanation).to_dict())
             except ConfigError as error:
                 raise invalid("model", str(error)) from error
         most = self.settings.limits.explained_rows
@@ -127,7 +146,7 @@ class Service:
         except ValueError as error:
             raise invalid("rows", str(error)) from error
         with _refusing(name):
-            return await self._sampling.explained(model, table)
+            return _ordered(await self._sampling.explained(model, table))
 
     async def picture(self, explanation: dict[str, Any]) -> bytes:
         """The heat map of an explanation, a PNG."""
@@ -135,15 +154,22 @@ class Service:
         await asyncio.to_thread(heat_map, Explanation.from_dict(explanation), buffer)
         return buffer.getvalue()
 
-    async def start_batch(self, name: str, wanted: BatchWanted, key: str | None) -> Any:
+    async def start_batch(
+        self, name: str, wanted: BatchWanted, *, owner: str, key: str | None
+    ) -> Batch:
         """Begin a bulk batch."""
         batches = self.batches
         model = await self.registry.find(name)
         conditions(model, wanted.where)
         if wanted.rows > self.settings.limits.batch_rows:
             raise invalid("rows", f"expected at most {self.settings.limits.batch_rows:,}")
-        seed = wanted.seed if wanted.seed is not None else _seed_of(key)
-        return await self.on_batches(batches.start, model, wanted, key, seed)
+        seed = wanted.seed if wanted.seed is not None else _seed_of(owner, key)
+        return await self.on_batches(batches.start, owner, model, wanted, key, seed)
+
+
+def _ordered(explanation: dict[str, Any]) -> dict[str, Any]:
+    """The same with its columns in a list: not every reader of JSON keeps the order of names."""
+    return {"columns": [*explanation["contributions"]], **explanation}
 
 
 @contextmanager
@@ -157,8 +183,8 @@ def _refusing(name: str) -> Iterator[None]:
         raise refused(error, "body") from error
 
 
-def _seed_of(key: str | None) -> int:
+def _seed_of(owner: str, key: str | None) -> int:
     """A batch's seed where none is given: two starts with one key must mean the same rows."""
     if key is None:
         return secrets.randbelow(_SEEDS)
-    return int(sha256(f"seed {key}".encode()).hexdigest(), 16) % _SEEDS
+    return int(sha256(f"seed {owner} {key}".encode()).hexdigest(), 16) % _SEEDS

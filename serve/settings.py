@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _Name = Annotated[str, StringConstraints(pattern=f"^{MODEL_NAME}$")]
+ORIGIN = r"https?://[^/*\s]+"
+_Origin = Annotated[str, StringConstraints(pattern=f"^{ORIGIN}$")]
 
 
 class Limits(BaseModel):
@@ -24,11 +26,23 @@ class Limits(BaseModel):
         1 << 30, ge=1 << 20, description="Bytes on their way to clients, per replica."
     )
     body_bytes: int = Field(4 << 20, ge=1 << 10, description="Bytes of a request's body.")
+    body_s: float = Field(30, gt=0, description="Seconds in which a request's body must come.")
+    head_s: float = Field(
+        10, gt=0, description="Seconds in which its headers must, where replicas listen themselves."
+    )
+    connections: int = Field(
+        1024, ge=1, description="Connections at once, per replica that listens itself."
+    )
     explained_rows: int = Field(10_000, ge=1, description="Rows of one explanation.")
-    queue: int = Field(512, ge=1, description="Requests at work at once, per replica.")
+    queue: int = Field(
+        512, ge=1, description="Requests at work at once, per replica; so many for batches besides."
+    )
     retry_after_s: int = Field(1, ge=1, description="What is said to who comes when it is full.")
     batch_rows: int = Field(1_000_000_000, ge=1, description="Rows of one bulk batch.")
     batches: int = Field(4, ge=1, description="Bulk batches that wait or run at once.")
+    batch_days: float = Field(
+        30, gt=0, description="Days after its start that an ended batch is known; its files stay."
+    )
 
 
 class Listen(BaseModel):
@@ -52,6 +66,9 @@ class Settings(BaseModel):
     require_keys: bool = Field(False, description="Refuse to start without keys.")
     batch_root: str | None = Field(
         None, description="Folder or URI that bulk batches write below; without it there are none."
+    )
+    cors_origins: list[_Origin] = Field(
+        default_factory=list, description="Origins, as https://HOST, whose web pages may call."
     )
     listen: Listen | None = Field(
         None, description="Where all replicas listen, if Serve's proxies do not."

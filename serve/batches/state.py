@@ -1,7 +1,7 @@
 """How far a batch is: its record, its job and the files that are there, as a client sees it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gtcoder.table.files import join, list_files
 from ray_jobs.jobs import Job
@@ -16,14 +16,31 @@ _SUBMITTED_S = 60.0
 """So long a batch without a job counts as queued: its job is being submitted."""
 
 
-def state_of(record: Record, job: Job | None, output: Output) -> Batch:
-    """A batch as it stands, with its files."""
-    sizes = list_files(output.folder)
+def state_of(
+    record: Record, output: Output, job: Callable[[], Job | None], *, files: bool
+) -> Batch:
+    """A batch as it stands.
+
+    Args:
+        record: of it; once it says how the batch ended, that is how it stands.
+        output: its folder, which is looked at only where this takes it.
+        job: asks for its job, if nothing else tells how it stands.
+        files: whether they are wanted too.
+    """
+    ended = record.state
+    sizes = list_files(output.folder) if files or ended is None else {}
     shards = sorted(name for name in sizes if is_shard(name))
-    finished = MANIFEST in sizes and output.is_finished()
-    state, message = ("succeeded", None) if finished else _unfinished(record, job)
-    written = sum(output.rows_in(name) for name in shards)
-    speed = _speed(written - record.written_before, job) if state == "running" else None
+    speed = None
+    if ended is not None:
+        state, message, written = ended, record.message, record.rows_written
+    else:
+        written = sum(output.rows_in(name) for name in shards)
+        if MANIFEST in sizes and output.is_finished():
+            state, message = "succeeded", None
+        else:
+            found = job()
+            state, message = _unfinished(record, found)
+            speed = _speed(written - record.written_before, found) if state == "running" else None
     return Batch(
         id=record.id,
         model=record.model,
@@ -46,7 +63,9 @@ def state_of(record: Record, job: Job | None, output: Output) -> Batch:
                 uri=join(output.folder, name),
             )
             for name in shards
-        ],
+        ]
+        if files
+        else None,
     )
 
 

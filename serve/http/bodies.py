@@ -1,56 +1,17 @@
-"""Bodies of requests and responses: bounded, and known to have arrived.
+"""Bodies of responses: bounded, and known to have arrived.
 
 Serve takes whatever a response yields at once, however slowly its client reads. But the proxy says
 when the last byte is with the client, so a reservation can be held until then.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from serve.http.problems import ProblemError, full, unauthorized
-
-
-class BodyLimit:
-    """ASGI middleware that refuses larger bodies than allowed, and reads none of strangers."""
-
-    def __init__(
-        self, app: ASGIApp, limit: Callable[[], int], admits: Callable[[str | None], bool]
-    ) -> None:
-        self._app, self._limit, self._admits = app, limit, admits
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body first, up to the limit."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        if scope["path"].startswith("/v1/") and not self._admits(
-            Headers(scope=scope).get("authorization")
-        ):
-            await unauthorized().response()(scope, receive, send)
-            return
-        messages, size, most = [], 0, self._limit()
-        while True:
-            message = await receive()
-            messages.append(message)
-            size += len(message.get("body", b""))
-            if size > most:
-                detail = f"the body is over {most:,} bytes, which is the most allowed"
-                answer = ProblemError(413, "Body is too large", detail).response()
-                await answer(scope, receive, send)
-                return
-            if message["type"] != "http.request" or not message.get("more_body"):
-                break
-        waiting = iter(messages)
-
-        async def replayed() -> Message:
-            return next(waiting, None) or await receive()
-
-        await self._app(scope, replayed, send)
+from serve.http.problems import full
 
 
 class InFlight:

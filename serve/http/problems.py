@@ -119,6 +119,9 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes) and error.body:  # it was not even read as JSON
+        detail = "the body is read with the header `Content-Type: application/json` only"
+        return problem(415, "Unsupported media type", detail)
     found = [{"field": _field(one), "detail": one["msg"]} for one in error.errors()]
     detail = "; ".join(f"{one['field']}: {one['detail']}" for one in found)
     return problem(422, "Invalid request", detail, errors=jsonable_encoder(found))

@@ -4,9 +4,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from serve.http.links import LINKED
+
 _WHERE = (
-    "Conditions that all rows meet: texts such as `age>=65`, or an object of columns, where a "
-    "value, a list of which any will do, null for missing, or a range are possible."
+    'Conditions that all rows meet: texts such as `["age>=65"]`, or an object of columns such as '
+    '`{"age": {"from": 65}, "sex": "Female"}`, where a value, a list of which any will do, null '
+    "for missing, or a range are possible."
 )
 _SEED = "The same seed gives the same rows; chosen at random when it is left out."
 
@@ -26,14 +29,20 @@ class Sample(Asked):
         json_schema_extra={
             "examples": [
                 {"rows": 5, "seed": 7},
-                {"rows": 1000, "where": {"age": {"from": 65}, "sex": "Female"}},
-                {"rows": 1000, "where": ["age>=65"], "columns": ["age", "income"]},
+                {"rows": 1000, "seed": 7, "offset": 4000},
             ]
         }
     )
 
     rows: int = Field(description="How many.", ge=1)
     seed: int | None = Field(None, description=_SEED, ge=0, le=2**63 - 1)
+    offset: int = Field(
+        0,
+        description="Rows of the seed's endless stream that come before these, and cost nothing: "
+        "5 rows, and 5 more from offset 5 on, are the 10 rows of that seed.",
+        ge=0,
+        le=2**53,
+    )
     where: Where | None = Field(None, description=_WHERE)
     columns: list[str] | None = Field(
         None, description="The columns wanted, in this order; all when left out.", min_length=1
@@ -43,23 +52,20 @@ class Sample(Asked):
 class Explain(Asked):
     """What is to be explained: the model, or given rows."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{}, {"rows": [{"age": 38, "sex": "Female"}]}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
     rows: list[dict[str, Any]] | None = Field(
-        None, description="Rows as records; a column that is left out is missing.", min_length=1
+        None,
+        description='Rows as records, such as `[{"age": 38, "sex": "Female"}]`; a column that is '
+        "left out is missing.",
+        min_length=1,
     )
 
 
 class BatchWanted(Asked):
     """Rows wanted later, as Parquet files."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"rows": 10_000_000, "seed": 7, "output": "claims/2026-11"}]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"rows": 100_000, "seed": 7}]})
 
     rows: int = Field(description="How many.", ge=1)
     seed: int | None = Field(None, description=_SEED, ge=0, le=2**63 - 1)
@@ -74,6 +80,27 @@ class BatchWanted(Asked):
     )
 
 
+class LinkWanted(Asked):
+    """What a browser is to open or save by itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"path": "/v1/models/claims/report"}]}
+    )
+
+    path: str = Field(
+        description="Of a model's report, `/v1/models/NAME/report`, or of a batch's file, its "
+        "`url`.",
+        pattern=f"^{LINKED}$",
+    )
+
+
+class Link(BaseModel):
+    """A link that opens one path without a key."""
+
+    url: str
+    until: str = Field(description="When it ends.")
+
+
 class ModelName(BaseModel):
     """A model that can be asked for."""
 
@@ -82,9 +109,11 @@ class ModelName(BaseModel):
 
 
 class ModelList(BaseModel):
-    """The models."""
+    """The models, and what may be asked of them."""
 
     models: list[ModelName]
+    most_rows: int = Field(description="Rows that one sample may have; more are a batch's.")
+    batches: bool = Field(description="Whether there are bulk batches.")
 
 
 class Column(BaseModel):
@@ -99,6 +128,14 @@ class Column(BaseModel):
     low: Any = Field(None, description="The least value, where values have an order.")
     high: Any = Field(None, description="The greatest.")
     missing: bool | None = Field(None, description="Whether values may be missing.")
+    rule: str | None = Field(None, description="What it follows from, if it is not learned itself.")
+
+
+class Report(BaseModel):
+    """A report of how good a model's rows are."""
+
+    url: str
+    written: str = Field(description="When; one from before its bundle is of another.")
 
 
 class ModelInfo(BaseModel):
@@ -107,6 +144,8 @@ class ModelInfo(BaseModel):
     name: str
     checksum: str = Field(description="Of its bundle.")
     rows_trained_on: int | None
+    written: str = Field(description="When its bundle was.")
+    report: Report | None = Field(None, description="Its report, if there is one.")
     columns: list[Column]
 
 
@@ -114,12 +153,13 @@ class Explanation(BaseModel):
     """Which columns drive the fused representation of rows, and which attend to which."""
 
     rows: int = Field(description="Rows that were looked at.")
+    columns: list[str] = Field(description="In the order of the matrix.")
     contributions: dict[str, float] = Field(description="Shares of [CLS]'s attention; sum to 1.")
     matrix: list[list[float]] = Field(
-        description="What each column attends to, in the order of `contributions`; rows sum to 1."
+        description="What each column attends to, in the order of `columns`; rows sum to 1."
     )
     each: list[list[float]] | None = Field(
-        None, description="Contributions in each given row, in the order of `contributions`."
+        None, description="Contributions in each given row, in the order of `columns`."
     )
 
 
@@ -155,9 +195,10 @@ class Batch(BaseModel):
 
 
 class BatchList(BaseModel):
-    """All batches, the newest first."""
+    """Batches of the key's owner, the newest first."""
 
     batches: list[Batch]
+    next: str | None = Field(None, description="`after` of the next page; null on the last.")
 
 
 class ProblemBody(BaseModel):

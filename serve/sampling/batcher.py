@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pyarrow as pa
 
@@ -99,20 +99,26 @@ class Batcher:
             started = time.perf_counter()
             ranges = [piece.range for piece in pieces]
             try:
-                table = await loop.run_in_executor(self._executor, self.sampler.table, ranges)
+                tables = await loop.run_in_executor(self._executor, self._drawn, ranges)
             except Exception as error:  # whatever it is, those who wait must hear of it
                 for piece in pieces:
                     if not piece.answer.done():
                         piece.answer.set_exception(error)
                 continue
-            at = 0
-            for piece in pieces:
+            for piece, table in zip(pieces, tables, strict=True):
                 if not piece.answer.done():
-                    piece.answer.set_result(table.slice(at, len(piece.range)))
-                at += len(piece.range)
+                    piece.answer.set_result(table)
             seconds = time.perf_counter() - started
             waiting = len(self._small) + len(self._large)
-            self._observe(Round(len(pieces), at, seconds, waiting))
+            self._observe(Round(len(pieces), sum(map(len, ranges)), seconds, waiting))
+
+    def _drawn(self, ranges: list[Range]) -> list[pa.Table]:
+        """The rows of each range, drawn together."""
+        table = self.sampler.table(ranges)
+        if len(ranges) == 1:
+            return [table]
+        edges = accumulate(map(len, ranges), initial=0)
+        return [_copied(table.slice(start, stop - start)) for start, stop in pairwise(edges)]
 
     def _round(self) -> list[_Piece]:
         """What to decode next: pieces of requests that are still wanted."""
@@ -128,6 +134,11 @@ class Batcher:
                 if waiting is self._large:
                     break
         return taken
+
+
+def _copied(part: pa.Table) -> pa.Table:
+    """The same rows in memory of their own, or Arrow would write bytes of their neighbours too."""
+    return pa.concat_tables([part.slice(0, 0), part]).combine_chunks()
 
 
 def _cut(wanted: Range, rows: int) -> list[Range]:

@@ -40,7 +40,8 @@ class LoadedModel:
 
     def range(self, request: SampleRequest) -> Range:
         """The rows that a request wants."""
-        return Range(self._plan(request.where), request.seed, 0, request.rows)
+        stop = request.offset + request.rows
+        return Range(self._plan(request.where), request.seed, request.offset, stop)
 
     def writer(self, request: SampleRequest) -> Writer:
         """What writes a request's rows."""

@@ -14,10 +14,11 @@ from serve.registry import Model
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleRequest:
-    """Rows [0, `rows`) of a stream, and how they are written."""
+    """Rows [`offset`, `offset + rows`) of a stream, and how they are written."""
 
     rows: int
     seed: int
+    offset: int
     where: Where
     columns: tuple[str, ...] | None
     media_type: str
@@ -44,12 +45,15 @@ def checked(
             f"expected at most {most:,}, found {wanted.rows:,}; ask for a bulk batch "
             f"(POST /v1/models/{model.name}/batches)",
         )
+    if wanted.offset and wanted.seed is None:
+        raise invalid("offset", "expected beside the seed whose rows are gone on with")
     media_type = chosen(accept, list(WRITERS))
     if media_type is None:
         raise ProblemError(406, "Not acceptable", f"Accept: expected one of {', '.join(WRITERS)}")
     return SampleRequest(
         rows=wanted.rows,
         seed=seed,
+        offset=wanted.offset,
         where=conditions(model, wanted.where),
         columns=_columns(model, wanted.columns),
         media_type=media_type,

@@ -69,8 +69,10 @@ class Sampling:
         loaded = await self._load(model)
         async with AsyncExitStack() as stack:
             chunks = await stack.enter_async_context(aclosing(self._chunks(loaded, request)))
-            first = await anext(chunks)
-            size = int(len(first) * request.rows / min(request.rows, BLOCK_ROWS))
+            first, rows = await anext(chunks), BLOCK_ROWS - request.offset % BLOCK_ROWS
+            if rows < BLOCK_ROWS // 2:  # too few to tell by
+                first, rows = first + await anext(chunks), rows + BLOCK_ROWS
+            size = int(len(first) * request.rows / min(request.rows, rows))
             most = self._settings.limits.response_bytes
             if size > most:
                 rows = int(request.rows * most / size)

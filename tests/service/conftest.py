@@ -1,5 +1,6 @@
 """One service over real HTTP for all tests of it, with two models and a root for batches."""
 
+import subprocess
 import time
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 from gtcoder.synthesizer import Synthesizer
 
 KEY = "the-key-of-these-tests"
+ANOTHERS = "the-key-of-somebody-else"
 
 
 @pytest.fixture(scope="session")
@@ -26,13 +28,14 @@ def batch_root(tmp_path_factory):
 def deploy(dashboard_url, bundle_path, other_bundle_path, batch_root, tmp_path_factory, free_port):
     """Deploys as `serve deploy` does, with a small limit of everything; gives the port."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
-    keys.write_text(KEY)
+    keys.write_text(f"tests {KEY}\n{ANOTHERS}\n")
     port = free_port()
     arguments = {
         "api_key_file": str(keys),
         "batch_root": str(batch_root),
         "models_per_replica": 1,
         "check_s": 0.5,
+        "cors_origins": ["https://pages.example"],
         "replica_cpus": 0.1,
         "min_replicas": 2,
         "max_replicas": 2,
@@ -92,9 +95,35 @@ def http(url):
 
 
 @pytest.fixture
+def another(url):
+    """A client with another's key."""
+    headers = {"Authorization": f"Bearer {ANOTHERS}"}
+    with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
 def sample(http):
     def ask(model="claims", accept="application/vnd.apache.arrow.stream", **wanted):
         path = f"/v1/models/{model}/sample"
         return http.post(path, json=wanted, headers={"Accept": accept})
 
     return ask
+
+
+@pytest.fixture(scope="session")
+def replicas_below():
+    """Finds the replicas among the processes below another, without asking Ray."""
+
+    def find(ancestor):
+        listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True)
+        rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
+        parents = {int(row[0]): int(row[1]) for row in rows}
+
+        def below(one):
+            return one == ancestor or (one in parents and below(parents[one]))
+
+        name = "ServeReplica:gtcoder:Replica"
+        return {int(row[0]) for row in rows if name in row[-1] and below(int(row[0]))}
+
+    return find

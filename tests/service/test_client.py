@@ -1,10 +1,12 @@
 """The Python client against the real service."""
 
+from urllib.parse import urlsplit
+
 import pandas as pd
 import pytest
 
 from gtcoder.client import Client
-from gtcoder.errors import ServiceError
+from gtcoder.errors import ConfigError, ServiceError
 from gtcoder.synthesizer import Synthesizer
 
 KEY = "the-key-of-these-tests"
@@ -50,6 +52,50 @@ def test_a_batch_is_waited_for_and_read(client, capsys):
     assert set(tables[0]["colour"].to_pylist()) == {"green"}
     assert "100%" in capsys.readouterr().err
     assert batch.cancel()["state"] == "succeeded"
+
+
+@pytest.fixture
+def broken(url, cutting_proxy):
+    """A client whose connections break as the proxy says."""
+    proxy = cutting_proxy(urlsplit(url).port)
+    with Client(proxy.url, key=KEY) as client:
+        client.models()
+        yield client, proxy
+
+
+def test_a_stream_that_breaks_goes_on_where_it_broke(broken, client, caplog):
+    wanted = client.sample_arrow("claims", 60_000, seed=6, start=100)
+    client, proxy = broken
+    proxy.break_off(rb"POST .*/sample", 200_000, times=3)
+    assert client.sample_arrow("claims", 60_000, seed=6, start=100).equals(wanted)
+    assert proxy.cut == 3
+    broke = [record.args[0] for record in caplog.records if "broke after" in record.msg]
+    assert sorted(set(broke)) == broke
+    assert len(broke) == 3
+
+
+def test_parts_that_come_at_once_are_the_whole(broken, client):
+    wanted = client.sample("claims", 50_001, seed=6)
+    pd.testing.assert_frame_equal(client.sample("claims", 50_001, seed=6, parallel=4), wanted)
+    pd.testing.assert_frame_equal(client.sample("claims", 3, seed=6, parallel=8), wanted[:3])
+    client, proxy = broken
+    proxy.break_off(rb"POST .*/sample", 100_000, times=2)
+    pd.testing.assert_frame_equal(client.sample("claims", 50_001, seed=6, parallel=4), wanted)
+    with pytest.raises(ServiceError, match=r"422.*greater than or equal to 1"):
+        client.sample("claims", 0)
+    with pytest.raises(ConfigError, match="parallel from 1"):
+        client.sample("claims", 1, parallel=0)
+
+
+def test_a_batch_is_waited_for_though_connections_break(broken, caplog):
+    client, proxy = broken
+    batch = client.start_batch("claims", 900, seed=2)
+    proxy.break_off(rb"GET /v1/batches/", 0, times=3)
+    assert batch.wait(timeout_s=90)["rows_written"] == 900
+    assert proxy.cut == 3
+    assert next(r.message for r in caplog.records if "does not answer" in r.message).endswith(
+        "asking again in 0.5 s"
+    )
 
 
 def test_what_the_service_refuses_is_an_error_with_its_reason(client, url):

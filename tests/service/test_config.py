@@ -96,26 +96,55 @@ def test_names_that_cannot_be(bundles, names, message):
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 
 
-def test_keys_open_and_others_do_not():
-    keys = Keys([KEY, OTHER])
-    for header in (f"Bearer {KEY}", f"bearer  {OTHER} "):
-        assert keys.admit(header)
+@pytest.fixture
+def keys_path(tmp_path, monkeypatch):
+    monkeypatch.delenv("GTCODER_API_KEYS", raising=False)
+    return tmp_path / "keys"
+
+
+def test_keys_open_and_others_do_not(keys_path):
+    keys_path.write_text(f"{KEY}\nacme {OTHER}\n")
+    keys = Keys(str(keys_path))
+    owner = keys.owner(f"Bearer {KEY}")
+    assert owner
+    assert KEY not in owner
+    assert keys.owner(f"bearer  {OTHER} ") == "acme"
     for header in (None, "", KEY, f"Basic {KEY}", f"Bearer {KEY[:-1]}", "Bearer", "Bearer é"):
-        assert not keys.admit(header)
-    assert Keys([]).admit(None)
+        assert keys.owner(header) is None
+    assert Keys(None).owner(None) == "everyone"
 
 
-def test_keys_come_from_a_file_or_the_environment(tmp_path, monkeypatch):
-    path = tmp_path / "keys"
-    path.write_text(f"# ours\n{KEY}\n\n {OTHER} \n")
-    assert read_keys(str(path)) == [KEY, OTHER]
-    monkeypatch.setenv("GTCODER_API_KEYS", f"{OTHER},{KEY}")
-    assert read_keys(None) == [OTHER, KEY]
+def test_keys_come_and_go_while_they_are_watched(keys_path, wait_until, caplog):
+    keys_path.write_text(KEY)
+    keys = Keys(str(keys_path))
+    keys.watch(0.0)
+    keys_path.write_text(OTHER)
+    wait_until(lambda: keys.owner(f"Bearer {OTHER}") and not keys.owner(f"Bearer {KEY}"), 5)
+    keys_path.write_text("")
+    wait_until(lambda: "holds no key" in caplog.text, 5)
+    assert keys.owner(f"Bearer {OTHER}")
+    assert len(caplog.records) == 1
+
+
+def test_keys_come_from_a_file_or_the_environment(keys_path, monkeypatch):
+    keys_path.write_text(f"# ours\nacme  {KEY}\n\n {OTHER} \n")
+    found = read_keys(str(keys_path))
+    assert list(found) == [KEY, OTHER]
+    assert found[KEY] == "acme"
+    monkeypatch.setenv("GTCODER_API_KEYS", f"{OTHER},acme {KEY}")
+    assert read_keys(None) == {OTHER: found[OTHER], KEY: "acme"}
     monkeypatch.delenv("GTCODER_API_KEYS")
-    assert read_keys(None) == []
+    assert read_keys(None) == {}
 
 
-@pytest.mark.parametrize(("text", "message"), [("", "holds no key"), ("short", "at least 16")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no key"),
+        ("short", "at least 16"),
+        (f"a/b {KEY}", "expected KEY or NAME KEY"),
+    ],
+)
 def test_files_of_keys_that_will_not_do(tmp_path, text, message):
     path = tmp_path / "keys"
     path.write_text(text)

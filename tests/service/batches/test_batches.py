@@ -20,6 +20,7 @@ from serve.settings import Limits
 
 pytestmark = pytest.mark.timeout(200)
 START = "/v1/models/claims/batches"
+ME = "me"
 
 
 @pytest.fixture
@@ -116,26 +117,27 @@ def test_rows_of_other_conditions_are_not_taken_for_its_own(http, ended):
 def test_two_services_that_start_one_batch_at_once_make_one_job(
     ray_session, dashboard_url, bundle_path, tmp_path
 ):
-    model = Model("claims", bundle_path, Bundle.load(bundle_path))
+    model = Model.load("claims", bundle_path)
     services = [Batches(str(tmp_path), Limits(), Jobs.here()) for _ in range(2)]
     wanted = BatchWanted(rows=4_000_000)
     with ThreadPoolExecutor() as pool:
-        started = list(pool.map(lambda one: one.start(model, wanted, "key", seed=3), services))
+        started = list(pool.map(lambda one: one.start(ME, model, wanted, "key", seed=3), services))
     assert len({batch.id for batch in started}) == 1
     jobs = JobSubmissionClient(dashboard_url).list_jobs()
     assert [one.metadata.get("gtcoder_batch") for one in jobs].count(started[0].id) == 1
-    assert services[0].cancel(started[0].id).state == "cancelled"
-    assert services[1].show(started[0].id).state == "cancelled"
+    assert services[0].cancel(ME, started[0].id).state == "cancelled"
+    assert services[1].show(ME, started[0].id).state == "cancelled"
 
 
 def test_a_damaged_record_is_a_problem_that_names_it(http, batch_root):
     batch_id = "0" * 24
-    (batch_root / ".batches").mkdir(exist_ok=True)
-    (batch_root / ".batches" / f"{batch_id}.json").write_text("{")
+    path = batch_root / ".batches" / "active" / "tests" / f"{batch_id}-1.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{")
     answer = http.get(f"/v1/batches/{batch_id}")
-    (batch_root / ".batches" / f"{batch_id}.json").unlink()
+    path.unlink()
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
-    assert batch_id in answer.json()["detail"]
+    assert str(path) in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("rows", "rows_per_file"), [(10**9, 1), (10, 10**8)])
@@ -145,19 +147,19 @@ def test_files_are_neither_too_many_nor_too_large(http, rows, rows_per_file):
 
 
 def test_a_batch_may_lie_on_s3(ray_session, s3, bundle_path, wait_until):
-    bundle = Bundle.load(bundle_path)
+    model = Model.load("claims", bundle_path)
     batches = Batches(f"{s3}/batches", Limits(), Jobs.here())
     wanted = BatchWanted(rows=500, rows_per_file=300, output="claims/b")
-    batch = batches.start(Model("claims", bundle_path, bundle), wanted, "on S3", seed=3)
-    wait_until(lambda: batches.show(batch.id).state not in ("queued", "running"))
-    batch = batches.show(batch.id)
+    batch = batches.start(ME, model, wanted, "on S3", seed=3)
+    wait_until(lambda: batches.show(ME, batch.id).state not in ("queued", "running"))
+    batch = batches.show(ME, batch.id)
     assert (batch.message, batch.state, batch.rows_written) == (None, "succeeded", 500)
-    assert [each.id for each in batches.list()] == [batch.id]
-    uri = batches.file(batch.id, batch.files[1].name)
+    assert [each.id for each in batches.list(ME, 20, None).batches] == [batch.id]
+    uri = batches.file(ME, batch.id, batch.files[1].name)
     assert uri == f"{s3}/batches/claims/b/part-00001-of-00002.parquet"
     answer = httpx.get(signed_url(uri, 60))
     rows = pq.read_table(pa.BufferReader(answer.content))
-    assert rows.equals(Sampler(bundle.model(), bundle.codec).rows(3, 300, 500))
+    assert rows.equals(Sampler(model.bundle.model(), model.bundle.codec).rows(3, 300, 500))
 
 
 @pytest.mark.parametrize(
@@ -199,3 +201,31 @@ def test_a_link_out_of_the_root_is_no_way_out(http, batch_root, tmp_path):
 )
 def test_there_is_no_such_batch_or_file(http, path):
     assert http.get(path).status_code == 404
+
+
+def test_a_batch_is_its_owners_alone(http, another, ended):
+    wanted, key = {"rows": 20, "seed": 3}, {"Idempotency-Key": "one word for two"}
+    mine = ended(http.post(START, json=wanted, headers=key).json())
+    (file,) = mine["files"]
+    for method, path in (
+        ("GET", f"/v1/batches/{mine['id']}"),
+        ("DELETE", f"/v1/batches/{mine['id']}"),
+        ("GET", file["url"]),
+    ):
+        assert another.request(method, path).status_code == 404
+    assert mine["id"] not in [one["id"] for one in another.get("/v1/batches").json()["batches"]]
+    theirs = another.post(START, json={**wanted, "rows": 30}, headers=key)
+    assert (theirs.status_code, theirs.json()["rows"]) == (202, 30)
+    assert theirs.json()["id"] != mine["id"]
+    another.delete(f"/v1/batches/{theirs.json()['id']}")
+
+
+def test_the_list_comes_by_page(http):
+    newest = http.get("/v1/batches").json()["batches"]
+    seen, after = [], {}
+    while after is not None:
+        page = http.get("/v1/batches", params={"limit": 1, **after}).json()
+        seen += [one["id"] for one in page["batches"]]
+        after = {"after": page["next"]} if page["next"] else None
+    assert seen[: len(newest)] == [one["id"] for one in newest]
+    assert http.get("/v1/batches", params={"after": "x"}).status_code == 422

@@ -3,6 +3,7 @@
 import io
 import socket
 import threading
+from itertools import pairwise
 
 import httpx
 import numpy as np
@@ -85,6 +86,30 @@ def test_conditions_columns_and_seeds(sample, expected, sampler):
     assert read(first).equals(expected(50, seed))
 
 
+@pytest.mark.parametrize("media", ["application/vnd.apache.arrow.stream", "text/csv"])
+def test_parts_are_the_whole(sample, expected, media):
+    """Whether they begin or end in a block, beside one, or just before its end."""
+    edges = [0, 1, 4_095, 4_096, 12_287, 20_000, 50_000, 50_003]
+    parts = [
+        sample(rows=stop - start, seed=8, offset=start, accept=media)
+        for start, stop in pairwise(edges)
+    ]
+    whole = sample(rows=edges[-1], seed=8, accept=media)
+    if media == "text/csv":
+        header = whole.content.partition(b"\n")[0] + b"\n"
+        lines = (part.content.removeprefix(header) for part in parts)
+        assert header + b"".join(lines) == whole.content
+    else:
+        assert pa.concat_tables(map(read, parts)).equals(read(whole))
+
+
+def test_an_offset_costs_nothing_of_what_comes_before(sample, sampler):
+    far = 2**53
+    assert read(sample(rows=5, seed=8, offset=far)).equals(sampler.rows(8, far, far + 5))
+    middle = sample(rows=120_000, seed=8, offset=4_095, accept="text/csv")  # 1 row of a block
+    assert middle.content.count(b"\n") == 120_001
+
+
 def test_what_is_asked_together_is_what_is_asked_alone(sample, expected, sampler):
     """Sizes, seeds, conditions and models, all at once."""
     wheres = [None, ["colour=blue"], {"count": {"to": 2}}, ["size>=12", "colour=blue"]]
@@ -122,7 +147,8 @@ def test_two_models_take_turns(sample):
 
 def test_the_first_bytes_come_before_the_last_row(http):
     path, body = "/v1/models/claims/sample", {"rows": 100_000, "columns": ["count"]}
-    with http.stream("POST", path, json=body, headers={"Accept": "text/csv"}) as answer:
+    plain = {"Accept": "text/csv", "Accept-Encoding": "identity"}
+    with http.stream("POST", path, json=body, headers=plain) as answer:
         chunks = list(answer.iter_raw())
     assert "content-length" not in answer.headers
     assert len(chunks) > 3
@@ -154,6 +180,8 @@ def test_an_explanation_of_the_model_and_of_rows(http, bundle_path):
         ("models/claims/sample", {"rows": 200_001}, 422, "rows", "at most 200,000"),
         ("models/claims/sample", {"rows": "many"}, 422, "rows", "integer"),
         ("models/claims/sample", {"rows": 1, "sede": 1}, 422, "sede", "Extra"),
+        ("models/claims/sample", {"rows": 1, "offset": 1}, 422, "offset", "beside the seed"),
+        ("models/claims/sample", {"rows": 1, "seed": 1, "offset": 2**54}, 422, "offset", "less"),
         ("models/claims/sample", {"rows": 1, "seed": -1}, 422, "seed", "greater"),
         ("models/claims/sample", {"rows": 1, "columns": ["colr"]}, 422, "columns", "'colr'"),
         ("models/claims/sample", {"rows": 1, "where": ["colr=red"]}, 422, "where", "did you mean"),
@@ -185,20 +213,26 @@ def test_other_things_that_cannot_be(http, sample):
     assert http.get("/v1/models/claims/sample").status_code == 405
     large = http.post("/v1/models/claims/sample", content=b" " * (1 << 17))
     assert (large.status_code, large.json()["title"]) == (413, "Body is too large")
-    odd = http.post("/v1/models/claims/sample", content=b"\xff{")
-    assert odd.status_code == 422
+    odd = http.post(
+        "/v1/models/claims/sample",
+        content=b"\xff{",
+        headers={"Content-Type": "application/json"},
+    )
+    assert odd.status_code == 400
     costly = sample(rows=200_000, accept="application/json")
     assert costly.status_code == 422
     assert "about" in costly.json()["detail"]
 
 
-def test_a_body_is_not_waited_for_without_the_key(url):
+@pytest.mark.parametrize(
+    ("path", "status"), [("/v1/models/claims/sample", 401), ("/nowhere", 401), ("/healthz", 405)]
+)
+def test_a_body_is_not_waited_for_without_the_key(url, path, status):
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as client:
-        client.sendall(
-            b"POST /v1/models/claims/sample HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n"
-        )
-        assert client.recv(1_000).startswith(b"HTTP/1.1 401")
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n"
+        client.sendall(head.encode())
+        assert client.recv(1_000).startswith(b"HTTP/1.1 %d" % status)
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}])

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,15 +10,10 @@ import httpx
 import pytest
 
 from serve.http.listener import Listener
-from serve.settings import Listen
+from serve.settings import Limits
 
 pytestmark = pytest.mark.timeout(120)
 PIECE = b"x" * (1 << 16)
-
-
-@pytest.fixture
-def at(free_port):
-    return Listen(host="127.0.0.1", port=free_port())
 
 
 class Endless:
@@ -47,7 +40,7 @@ async def ask(at):
 def test_a_client_that_does_not_read_holds_its_response_up(at):
     async def scene():
         app = Endless()
-        listener = Listener(app, at)
+        listener = Listener(app, at, Limits())
         _, writer = await ask(at)
         seen = -1
         while app.sent > seen:  # the system's own buffers fill
@@ -63,7 +56,7 @@ def test_a_client_that_does_not_read_holds_its_response_up(at):
 def test_what_is_under_way_when_it_closes_ends_well(at):
     async def scene():
         app = Endless(most=500)
-        listener = Listener(app, at)
+        listener = Listener(app, at, Limits())
         listener.check()
         reader, _ = await ask(at)
         await app.began.wait()
@@ -83,44 +76,14 @@ def test_what_is_under_way_when_it_closes_ends_well(at):
 
 def test_another_listens_before_the_first_is_gone(at):
     async def scene():
-        first = Listener(Endless(1), at)
-        second = Listener(Endless(1), at)
+        first = Listener(Endless(1), at, Limits())
+        second = Listener(Endless(1), at, Limits())
         await first.close()
         reader, _ = await ask(at)
         assert (await reader.read(-1)).startswith(b"HTTP/1.1 200")
         await second.close()
 
     asyncio.run(scene())
-
-
-def descendants(pid, name):
-    """The processes below another that are called so."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True)
-    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
-    parents = {int(row[0]): int(row[1]) for row in rows}
-
-    def below(one):
-        return one == pid or (one in parents and below(parents[one]))
-
-    return {int(row[0]) for row in rows if name in row[-1] and below(int(row[0]))}
-
-
-@pytest.fixture
-def service(at, bundle_path):
-    """Starts the service as a user does, and waits until it says that it runs."""
-    started = []
-
-    def start(*options):
-        command = [sys.executable, "-m", "serve", f"--name=claims={bundle_path}"]
-        command += [f"--port={at.port}", *options]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        assert any(line.startswith("Ctrl-C") for line in started[0].stdout)
-        return started[0]
-
-    yield start
-    for process in started:
-        process.terminate()
-        process.wait(60)
 
 
 def ask_service(at, rows=2):
@@ -133,11 +96,13 @@ def ask_service(at, rows=2):
 
 
 @pytest.mark.slow
-def test_replicas_share_a_port_and_one_that_is_killed_comes_again(at, service, wait_until):
+def test_replicas_share_a_port_and_one_that_is_killed_comes_again(
+    at, service, replicas_below, wait_until
+):
     process = service("--replicas=2")
 
     def replicas():
-        return descendants(process.pid, "ServeReplica:gtcoder:Replica")
+        return replicas_below(process.pid)
 
     before = replicas()
     assert len(before) == 2

@@ -23,6 +23,33 @@ def test_the_document_has_examples_and_names_the_problems():
     assert {"401", "404", "422", "503"} <= call["responses"].keys()
 
 
+def test_the_document_names_the_key_and_the_problems_that_can_happen_only():
+    calls = make_app().openapi()["paths"]
+    assert calls["/healthz"]["get"]["security"] == []
+    assert calls["/healthz"]["get"]["responses"].keys() == {"200"}
+    assert calls["/v1/models"]["get"]["responses"].keys() == {"200", "401", "503"}
+    of_a_body = {"400", "408", "413", "415"}
+    for path, by_method in calls.items():
+        for method, call in by_method.items():
+            assert (method == "post") == (of_a_body <= call["responses"].keys()), path
+
+
+def test_the_examples_run(http):
+    document = make_app().openapi()
+    posted = [(path, c["post"]) for path, c in document["paths"].items() if "post" in c]
+    ran = 0
+    for path, call in posted:
+        body = call["requestBody"]["content"]["application/json"]["schema"]
+        wanted = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]
+        for example in wanted["examples"]:
+            answer = http.post(path.replace("{model}", "claims"), json=example)
+            assert answer.is_success, (path, answer.text)
+            ran += 1
+            if path.endswith("/batches"):
+                http.delete(f"/v1/batches/{answer.json()['id']}")
+    assert ran >= len(posted)
+
+
 @schema.parametrize()
 @settings(
     max_examples=12,

@@ -8,6 +8,7 @@ import pytest
 
 from gtcoder.bundle import Bundle
 from gtcoder.sampling.sample import Range, Sampler
+from gtcoder.table.writers import ArrowWriter
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import from_json
 from serve.sampling.batcher import ROUND_WORK, Batcher
@@ -47,6 +48,21 @@ def test_pieces_make_the_rows_of_the_whole(sampler, few, together):
     tables, _ = run(sampler, scene, together=together)
     for table, each in zip(tables, wanted, strict=True):
         assert table.equals(sampler.table([each]))
+
+
+def test_what_is_drawn_together_is_written_as_what_is_drawn_alone(sampler):
+    """To the last byte, where Arrow fills up with what comes next in memory."""
+    wanted = [Range(sampler.plan, seed, 0, 1) for seed in range(8)]
+
+    async def scene(batcher):
+        return await asyncio.gather(*map(batcher.draw, wanted))
+
+    tables, rounds = run(sampler, scene)
+    assert len(rounds) == 1
+    for table, each in zip(tables, wanted, strict=True):
+        alone = sampler.table([each])
+        written, expected = (ArrowWriter(t.schema) for t in (table, alone))
+        assert written.rows(table) == expected.rows(alone)
 
 
 def test_a_small_request_waits_for_one_round_of_large_ones(sampler, few):
