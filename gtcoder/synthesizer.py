@@ -5,34 +5,45 @@ It is a thin front: the codec, the training loop, the bundle and the sampler are
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping
-from numbers import Integral
-from typing import Any, Self
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 import pyarrow as pa
 
+from gtcoder import notebook
 from gtcoder.bundle import Bundle
 from gtcoder.codec.codec import Codec
-from gtcoder.codec.config import MIN_CATEGORY_ROWS, CodecConfig
+from gtcoder.codec.config import MIN_CATEGORY_ROWS
 from gtcoder.codec.layout import Encoded
 from gtcoder.config import Config, Preset, coding_for, validation_share
 from gtcoder.errors import ConfigError, GTCoderError
 from gtcoder.explain import Explanation, explain, explain_training
 from gtcoder.learned import Learned
 from gtcoder.likelihood import Familiarity
+from gtcoder.parameters import check, rows_asked, settings_of, whole
 from gtcoder.progress import Reporter
+from gtcoder.rules.found import lines, rules_of
+from gtcoder.rules.learned import FoundRules
 from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.schema.schema import Schema
+from gtcoder.schema.typed import cast
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import Uri
-from gtcoder.table.memory import to_arrow
-from gtcoder.training.loop import Trained, train
-from gtcoder.training.options import Progress, RunOptions, device_named
+from gtcoder.table.memory import TableLike, index_left_out, to_arrow
+from gtcoder.training.loop import train
+from gtcoder.training.options import Progress, RunOptions, announced, device_named
 from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.training.start import Start
+from gtcoder.typos import listed
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from gtcoder.evaluation.evaluation import Evaluation
 
 _LEAST_TRAINING = 0.25
 """Of the time allowed, for the training, however long the reading took."""
@@ -52,12 +63,14 @@ class Synthesizer:
         self,
         *,
         preset: str = "default",
-        schema: Mapping[str, Any] | None = None,
+        schema: Schema | Mapping[str, Any] | None = None,
         exclude: Iterable[str | int] = (),
         epochs: int | None = None,
         max_time_s: float | None = None,
         validation_fraction: float | None = None,
         min_category_rows: int = MIN_CATEGORY_ROWS,
+        rules: bool = True,
+        rule_tolerance: float = 0.0,
         seed: int = 0,
         device: str = "cpu",
         verbose: bool = False,
@@ -70,13 +83,15 @@ class Synthesizer:
         Args:
             preset: "default" or "paper".
             schema: kinds that override the inferred ones, `{"columns": {"zip": {"kind":
-                "categorical"}}}`.
+                "categorical"}}}`, or a `Schema`.
             exclude: columns to leave out; names that are no text are taken as text.
             epochs: passes over the rows; by rule from the table when not given.
             max_time_s: seconds that `fit` may take in all; it ends a little early rather than late.
             validation_fraction: share of rows held out to decide when to stop; by rule when not
                 given.
             min_category_rows: nothing that fewer rows share is written down (privacy).
+            rules: find what columns say of one another, and keep it in every row.
+            rule_tolerance: share of the rows that may break a rule that is kept all the same.
             seed: makes the fit reproducible.
             device: "cpu" or "cuda".
             verbose: show what each column was taken for, what is not learned and why, and progress.
@@ -88,7 +103,7 @@ class Synthesizer:
             ConfigError: an option has a value that cannot be used.
         """
         self._parameters = {name: value for name, value in locals().items() if name != "self"}
-        _check(self._parameters)
+        check(self._parameters)
         self._bundle: Bundle | None = None
         self._sampler: Sampler | None = None
 
@@ -107,7 +122,7 @@ class Synthesizer:
             known = ", ".join(self._parameters)
             raise ConfigError(f"no parameter {unknown[0]!r}; there are: {known}")
         changed = self._parameters | parameters
-        _check(changed)
+        check(changed)
         self._parameters = changed
         return self
 
@@ -120,23 +135,38 @@ class Synthesizer:
         info, columns = self._bundle.info, len(self._bundle.schema.columns)
         return f"Synthesizer({named}), learned {info['rows']:,} rows of {columns:,} columns"
 
+    def _repr_html_(self) -> str:
+        """What is learned, for notebooks."""
+        if self._bundle is None:
+            return notebook.paragraph(repr(self))
+        info, columns = self._bundle.info, self.schema.columns
+        kinds = Counter(column.kind.value for column in columns)
+        rows = [
+            ("rows", f"{info['rows']:,}"),
+            ("columns", f"{len(columns):,}: {', '.join(f'{n:,} {k}' for k, n in kinds.items())}"),
+            ("not as they stand", listed(c.name for c in columns if c.note) or "none"),
+            ("rules", f"{len(self._bundle.codec.rules.all):,}"),
+            ("training", f"{info.get('train_s', info['seconds'])} s, ended by {info['stopped']}"),
+        ]
+        return notebook.table(("Synthesizer", self._bundle.config.preset.value), rows)
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_sampler": None}  # made again when it is needed
 
-    def fit(self, table: pd.DataFrame | pa.Table) -> Self:
+    def fit(self, table: TableLike) -> Self:
         """Learn a table.
 
         Args:
-            table: a DataFrame (its index is not learned, its columns' names are taken as text) or
-                an Arrow table.
+            table: a DataFrame (its index is not learned, its columns' names are taken as text), an
+                Arrow table or one of polars or DuckDB, a dict of columns or a list of dicts.
 
         Raises:
-            TableError: it is neither, or a column holds values of several types.
+            TableError: it is none of these, or a column holds values of several types.
             SchemaError: a column's type or an override cannot be used.
             ConfigError: there is too little to train on.
         """
         started, chosen = time.monotonic(), self._parameters
-        arrow = to_arrow(table)
+        arrow = cast(self._arrow(table), settings_of(chosen["schema"]))
         codec = self._codec(arrow)
         if chosen["verbose"]:
             self._reporter.columns(codec.schema)
@@ -150,7 +180,7 @@ class Synthesizer:
         )
         return self._learn(codec, rows, config, {"rows": len(arrow)}, started)
 
-    def partial_fit(self, table: pd.DataFrame | pa.Table) -> Self:
+    def partial_fit(self, table: TableLike) -> Self:
         """Learn more rows of the same columns; the first ones where nothing is learned yet.
 
         What is learned goes on from: its schema, its codes and its weights, which count in the end
@@ -165,10 +195,10 @@ class Synthesizer:
         """
         if self._bundle is None:
             return self.fit(table)
-        started, learned, arrow = time.monotonic(), Learned(self._bundle), to_arrow(table)
+        started, learned, arrow = time.monotonic(), Learned(self._bundle), self._arrow(table)
         learned.check(arrow.schema)
         columns, arrow = arrow.column_names, arrow.select(learned.bundle.schema.names)
-        sketch = TableSketch.of(arrow)
+        sketch = learned.bundle.codec.sketch(arrow)
         left_out = [str(name) for name in self._parameters["exclude"]]
         for line in learned.misfits(sketch, columns, left_out):
             self._reporter.warn(line)
@@ -181,6 +211,13 @@ class Synthesizer:
     @property
     def _reporter(self) -> Reporter:
         return Reporter(quiet=not self._parameters["verbose"])
+
+    def _arrow(self, table: TableLike) -> pa.Table:
+        """A table to learn as Arrow; what is left of it is told."""
+        arrow = to_arrow(table)
+        if note := index_left_out(table):
+            self._reporter.warn(note)
+        return arrow
 
     def _rows(self, encoded: Encoded) -> EncodedRows:
         """The rows to train on, some of them held out."""
@@ -200,24 +237,47 @@ class Synthesizer:
         start: Start | None = None,
     ) -> Self:
         """Train, from a `start` if there is one, and keep what is learned."""
-        seed = self._parameters["seed"]
-        trained = self._train(codec, rows, config, time.monotonic() - started, start)
+        seed, allowed_s = self._parameters["seed"], self._allowed_s(started)
+        fraction = self._parameters["validation_fraction"]
+        self._reporter.note(announced(rows.rows, config.training.epochs, allowed_s, fraction))
+        with self._reporter.stage("train") as stage:
+
+            def show(progress: Progress) -> None:
+                stage.update(progress.share, str(progress), progress.left_s, at_most=True)
+
+            options = RunOptions(
+                seed=seed,
+                device=device_named(self._parameters["device"]),
+                max_time_s=allowed_s,
+                progress=show,
+            )
+            trained = train(codec.layout, rows, config, options=options, start=start)
+            explanation = explain_training(trained.model, codec.layout, rows, seed=seed)
+            familiarity = Familiarity.of(trained.model, rows)
+        info = {
+            **info,
+            "seed": seed,
+            "stopped": trained.stopped,
+            "seconds": round(time.monotonic() - started, 1),
+            "familiarity": familiarity.to_dict(),
+        }
         self._sampler = None
         self._bundle = Bundle.of(
             trained.model,
             codec,
             config,
-            explanation=explain_training(trained.model, codec.layout, rows, seed=seed),
+            explanation=explanation,
             history=trained.history,
-            info={
-                **info,
-                "seed": seed,
-                "stopped": trained.stopped,
-                "seconds": round(time.monotonic() - started, 1),
-                "familiarity": Familiarity.of(trained.model, rows).to_dict(),
-            },
+            info=info,
         )
         return self
+
+    def _allowed_s(self, started: float) -> float | None:
+        """What is left of the time for the training, once the table is read."""
+        allowed_s = self._parameters["max_time_s"]
+        if allowed_s is None:
+            return None
+        return max(allowed_s - (time.monotonic() - started), _LEAST_TRAINING * allowed_s)
 
     def _codec(self, arrow: pa.Table) -> Codec:
         """The codec of a table, by its own sketch and what the user said of it."""
@@ -226,34 +286,19 @@ class Synthesizer:
         sketch = TableSketch.of(arrow.select(kept))
         schema = Schema.infer(arrow.schema, sketch, left_out)
         if chosen["schema"]:
-            schema = schema.override(_with_text_names(chosen["schema"]))
+            schema = schema.override(settings_of(chosen["schema"]))
         coding = coding_for(len(arrow), Preset(chosen["preset"]), chosen["min_category_rows"])
-        return Codec.fit(schema, sketch, coding)
-
-    def _train(
-        self,
-        codec: Codec,
-        rows: EncodedRows,
-        config: Config,
-        spent_s: float,
-        start: Start | None,
-    ) -> Trained:
-        """Run the loop in what is left of the time, and show how far it is."""
-        allowed_s = self._parameters["max_time_s"]
-        if allowed_s is not None:
-            allowed_s = max(allowed_s - spent_s, _LEAST_TRAINING * allowed_s)
-        with self._reporter.stage("train") as stage:
-
-            def show(progress: Progress) -> None:
-                stage.update(progress.share, str(progress), progress.left_s)
-
-            options = RunOptions(
-                seed=self._parameters["seed"],
-                device=device_named(self._parameters["device"]),
-                max_time_s=allowed_s,
-                progress=show,
+        found = FoundRules()
+        if chosen["rules"] and Preset(chosen["preset"]) is Preset.DEFAULT:
+            found = rules_of(
+                arrow,
+                schema,
+                sketch,
+                min_rows=chosen["min_category_rows"],
+                tolerance=chosen["rule_tolerance"],
             )
-            return train(codec.layout, rows, config, options=options, start=start)
+            self._reporter.rules(lines(found), found.lost)
+        return Codec.fit(schema, sketch, coding, found)
 
     @property
     def bundle(self) -> Bundle:
@@ -280,14 +325,19 @@ class Synthesizer:
         return pd.DataFrame(self.bundle.history)
 
     def sample(
-        self, n: int, *, where: Where | None = None, seed: int | None = None, start: int = 0
+        self,
+        n: int | None = None,
+        *,
+        where: Where | None = None,
+        seed: int | None = None,
+        start: int = 0,
     ) -> pd.DataFrame:
         """Draw rows.
 
         Args:
-            n: how many.
-            where: conditions every row meets, `{"sex": "Female", "age": (65, None)}` or
-                `["sex=Female", "age>=65"]`.
+            n: how many, which has to be said.
+            where: conditions every row meets, `{"sex": "Female", "age": (65, None)}`,
+                `["sex=Female", "age>=65"]` or one text alone.
             seed: the same seed gives the same rows, and the first of them whatever `n` is; without
                 one every call gives new rows.
             start: how many rows of the seed's endless stream come before these, so that
@@ -297,20 +347,16 @@ class Synthesizer:
             ConditionError: a condition names what the table did not have.
             ConfigError: n, the seed or the start is negative or no whole number.
         """
-        seed = secrets.randbits(63) if seed is None else seed
-        for name, value in (("n", n), ("seed", seed), ("start", start)):
-            _check_whole(name, value)
-        if start < 0:
-            raise ConfigError(f"start must not be negative, but is {start}")
+        rows, first = rows_asked(n), whole("start", start)
+        seed = secrets.randbits(63) if seed is None else whole("seed", seed)
         if self._sampler is None:
             self._sampler = Sampler(self.bundle.model(), self.bundle.codec)
         plan = self._sampler.plan
         if where:
             plan = self._sampler.drawer.plan(constraints(self.bundle.codec, where))
-        first = int(start)
-        return self._sampler.table([Range(plan, int(seed), first, first + int(n))]).to_pandas()
+        return self._sampler.table([Range(plan, seed, first, first + rows)]).to_pandas()
 
-    def explain(self, table: pd.DataFrame | pa.Table) -> Explanation:
+    def explain(self, table: TableLike) -> Explanation:
         """Which columns drive the fused representation of these rows, and which attend to which.
 
         Raises:
@@ -318,6 +364,84 @@ class Synthesizer:
         """
         codec = self.bundle.codec
         return explain(self.bundle.model(), codec.layout, codec.encode(to_arrow(table)))
+
+    def plot(
+        self,
+        real: TableLike,
+        fake: TableLike | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> "Figure":
+        """Draw columns of real and synthetic rows side by side.
+
+        Args:
+            real: rows of the learned table, or others like them.
+            fake: rows that were drawn; omitted, as many are drawn as are real.
+            columns: which to draw; omitted, the first of those that are learned.
+
+        Returns:
+            A figure of matplotlib; `savefig("columns.png")` keeps it.
+
+        Raises:
+            SchemaError: the tables do not go together, or there is no such column.
+            GTCoderError: matplotlib is not installed.
+        """
+        from gtcoder.compare import drawn  # it brings scikit-learn, which takes its time
+
+        fake = self._as_many_as(real) if fake is None else fake
+        return drawn(self.schema, real, fake, columns)
+
+    def evaluate(
+        self,
+        real: TableLike,
+        fake: TableLike | None = None,
+        *,
+        holdout: TableLike | None = None,
+        target: str | None = None,
+        exclude: Iterable[str] = (),
+        rows: int = 50_000,
+        seed: int = 0,
+        quick: bool = False,
+    ) -> "Evaluation":
+        """Measure synthetic rows against real ones: likeness, use, leaks.
+
+        >>> print(synthesizer.evaluate(df, target="fraud"))  # doctest: +SKIP
+
+        Args:
+            real: the rows that were learned.
+            fake: rows that were drawn; omitted, as many are drawn as are real.
+            holdout: real rows that were not learned; omitted, some of `real` are split off, and
+                leaks are not measured.
+            target: column to predict; omitted, no use is measured.
+            exclude: columns not to compare; what was not learned is not either.
+            rows: of each table that are used, at most.
+            seed: the same seed gives the same figures.
+            quick: leave out what takes long; the verdict says what that is.
+
+        Returns:
+            The verdict, which prints as a few sentences, and all figures; its `save` writes them.
+
+        Raises:
+            TableError: a table has too few rows.
+            SchemaError: the tables do not go together, or the target cannot be predicted.
+        """
+        from gtcoder.compare import evaluated
+
+        return evaluated(
+            self.schema,
+            real,
+            self._as_many_as(real) if fake is None else fake,
+            holdout=holdout,
+            target=target,
+            exclude=exclude,
+            rows=whole("rows", rows, least=1),
+            seed=whole("seed", seed),
+            quick=quick,
+            reporter=self._reporter,
+        )
+
+    def _as_many_as(self, real: TableLike) -> pd.DataFrame:
+        return self.sample(len(to_arrow(real)), seed=self._parameters["seed"])
 
     def save(self, path: Uri, *, overwrite: bool = False) -> None:
         """Write the bundle.
@@ -338,42 +462,3 @@ class Synthesizer:
         synthesizer = cls(preset=str(bundle.config.preset))
         synthesizer._bundle = bundle
         return synthesizer
-
-
-def _check(chosen: Mapping[str, Any]) -> None:
-    """See that all parameters can be used.
-
-    Raises:
-        ConfigError: one cannot.
-    """
-    if chosen["preset"] not in list(Preset):
-        raise ConfigError(f"no preset {chosen['preset']!r}; there are: {', '.join(Preset)}")
-    if isinstance(chosen["exclude"], str):
-        raise ConfigError(f"exclude must be a list of columns, not the text {chosen['exclude']!r}")
-    epochs, allowed_s = chosen["epochs"], chosen["max_time_s"]
-    _check_whole("epochs", 1 if epochs is None else epochs)
-    if epochs is not None and epochs < 1:
-        raise ConfigError(f"epochs must be at least 1, not {epochs}")
-    if allowed_s is not None and allowed_s <= 0:
-        raise ConfigError(f"max_time_s must be more than 0, not {allowed_s}")
-    fraction = chosen["validation_fraction"]
-    if fraction is not None and not 0 <= fraction < 1:
-        raise ConfigError(f"validation_fraction must be in [0, 1), not {fraction}")
-    _check_whole("seed", chosen["seed"])
-    if chosen["seed"] < 0:
-        raise ConfigError(f"seed must not be negative, but is {chosen['seed']}")
-    _check_whole("min_category_rows", chosen["min_category_rows"])
-    CodecConfig(min_category_rows=chosen["min_category_rows"])
-    device_named(chosen["device"])
-
-
-def _check_whole(name: str, value: object) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise ConfigError(f"{name} must be a whole number, not {value!r}")
-
-
-def _with_text_names(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Overriding kinds with the names of columns as text, as `to_arrow` has them."""
-    if not isinstance(schema.get("columns"), Mapping):
-        return schema
-    return {**schema, "columns": {str(name): kind for name, kind in schema["columns"].items()}}

@@ -1,10 +1,13 @@
 """One Ray for all tests of jobs and service, a partitioned table, a bundle, and an S3 server."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 
 # Before Ray is imported, which reads them once.
 os.environ.update(
@@ -37,6 +40,7 @@ import pytest
 
 from gtcoder.progress import Reporter
 from gtcoder.synthesizer import Synthesizer
+from ray_jobs.cluster.connection import own_agent_port
 
 
 def pytest_collection_modifyitems(config, items):
@@ -66,15 +70,16 @@ def free_port():
 def ray_session():
     import ray
 
-    context = ray.init(
-        address="local",
-        num_cpus=4,
-        include_dashboard=True,
-        dashboard_host="127.0.0.1",
-        dashboard_port=0,
-        object_store_memory=256 << 20,
-        log_to_driver=False,
-    )
+    with own_agent_port():
+        context = ray.init(
+            address="local",
+            num_cpus=4,
+            include_dashboard=True,
+            dashboard_host="127.0.0.1",
+            dashboard_port=0,
+            object_store_memory=256 << 20,
+            log_to_driver=False,
+        )
     yield context
     ray.shutdown()
 
@@ -157,6 +162,78 @@ def wait_until():
             time.sleep(0.05)
 
     return wait
+
+
+class CuttingProxy:
+    """Passes everything on, but for what it is told to cut."""
+
+    def __init__(self, port):
+        self.target = port
+        self.pattern, self.bytes, self.times = b"\0", 0, 0
+        self.cut = 0
+        """Answers cut so far."""
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def break_off(self, pattern, after_bytes, times):
+        """Cut the answers to requests that have a pattern in their first line."""
+        self.pattern, self.bytes, self.times, self.cut = pattern, after_bytes, times, 0
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.target))
+            left = [None]  # bytes of the answer that may still pass
+            threading.Thread(target=self._ask, args=(client, server, left), daemon=True).start()
+            threading.Thread(target=self._answer, args=(client, server, left), daemon=True).start()
+
+    def _ask(self, client, server, left):
+        while data := receive(client):
+            line = data.split(b"\r\n", 1)[0]
+            if re.search(self.pattern, line) and self.cut < self.times:
+                self.cut += 1
+                left[0] = self.bytes
+            server.sendall(data)
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, client, server, left):
+        while data := receive(server):
+            if left[0] is not None:
+                data, left[0] = data[: left[0]], left[0] - len(data)
+            client.sendall(data)
+            if left[0] is not None and left[0] <= 0:
+                break
+        with suppress(OSError):  # a plain close would wait for the other thread's read
+            client.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.listener.close()
+
+
+def receive(end):
+    try:
+        return end.recv(1 << 16)
+    except OSError:
+        return b""
+
+
+@pytest.fixture
+def cutting_proxy():
+    """Makes proxies before servers on the loopback interface."""
+    made = []
+
+    def make(port):
+        made.append(CuttingProxy(port))
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.close()
 
 
 @pytest.fixture(scope="session")

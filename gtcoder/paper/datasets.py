@@ -160,7 +160,7 @@ def _from_folder(dataset: Dataset, folder: Path) -> pa.Table:
     if missing is not None:
         raise TableError(
             f"data set {dataset.name}: expected {missing}, found no such file; name the folder "
-            f"that holds it with --data or {DATA_VARIABLE}, or neither to fetch the table"
+            f"that holds it with `data=` or {DATA_VARIABLE}, or neither to fetch the table"
         )
     tables = [pq.read_table(path).replace_schema_metadata(None) for path in paths]
     return pa.concat_tables(tables).combine_chunks()

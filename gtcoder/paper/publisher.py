@@ -151,7 +151,7 @@ def _download(archive: Archive) -> bytes:
     except (OSError, http.client.HTTPException) as error:
         raise TableError(
             f"{archive.url} cannot be downloaded ({error}); check the network, or name a folder "
-            "of Parquet files with --data or GTCODER_DATA"
+            "of Parquet files with `data=` or GTCODER_DATA"
         ) from error
     return content
 

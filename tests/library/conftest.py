@@ -30,8 +30,13 @@ def make_field(
     discrete: bool = True,
     ordered: bool = False,
     missing: int = 0,
+    spread: Sequence[bool] | None = None,
 ) -> Field:
+    """A field; where its scalar is a place, all codes have a span unless it is said which."""
     share = np.asarray(frequencies, float)
+    if spread is None:
+        spans = scalar is not Scalar.NONE
+        spread = [spans] * (len(share) - missing) + [False] * missing
     return Field(
         name=name,
         cardinality=len(share),
@@ -40,6 +45,7 @@ def make_field(
         ordered=ordered,
         frequencies=tuple((share / share.sum()).tolist()),
         missing=missing,
+        spread=tuple(spread),
     )
 
 

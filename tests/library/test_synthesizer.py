@@ -24,6 +24,7 @@ from gtcoder.errors import (
     SchemaError,
     TableError,
 )
+from gtcoder.schema.schema import Schema
 
 ROWS = 400
 
@@ -172,16 +173,17 @@ def numbers(plain) -> set[float]:
 
 
 def test_no_training_row_is_in_the_bundle(saved, table):
-    told = b"".join(path.read_bytes() for path in sorted(saved.iterdir()))
+    (revision,) = (path for path in saved.iterdir() if path.is_dir())
+    told = b"".join(path.read_bytes() for path in sorted(revision.iterdir()))
     for i in range(ROWS):
         assert f"secret-{i}".encode() not in told
-    codec = numbers(json.loads((saved / "codec.json").read_text()))
+    codec = numbers(json.loads((revision / "codec.json").read_text()))
     for name in ("float64", "float32"):
         lone = {float(value) for value in table[name].dropna()}
         assert not lone & codec, name
     assert not {float(table["int64"].min()), float(table["int64"].max())} & codec
-    tensors = safetensors.torch.load_file(saved / "model.safetensors")
-    tensors |= safetensors.torch.load_file(saved / "latent.safetensors")
+    tensors = safetensors.torch.load_file(revision / "model.safetensors")
+    tensors |= safetensors.torch.load_file(revision / "latent.safetensors")
     assert all(ROWS * 0.9 not in t.shape and ROWS not in t.shape for t in tensors.values())
 
 
@@ -192,7 +194,7 @@ def test_rare_categories_and_extremes_stay_out(tmp_path):
     table.loc[7, "pay"] = 987_654.321
     synthesizer = Synthesizer(epochs=1).fit(table)
     synthesizer.save(tmp_path / "bundle")
-    told = b"".join(path.read_bytes() for path in (tmp_path / "bundle").iterdir())
+    told = b"".join(path.read_bytes() for path in (tmp_path / "bundle").glob("*/*"))
     assert b"Rumpelstiltskin" not in told
     assert b"987654.321" not in told
     rows = synthesizer.sample(2_000)
@@ -267,10 +269,14 @@ def test_a_table_that_does_not_fit_the_bundle(fitted, table):
         ({"preset": "best"}, "no preset 'best'; there are: default, paper"),
         ({"validation_fraction": 1.0}, r"validation_fraction must be in \[0, 1\), not 1.0"),
         ({"epochs": 0}, "epochs must be at least 1, not 0"),
-        ({"max_time_s": 0}, "max_time_s must be more than 0, not 0"),
-        ({"seed": -1}, "seed must not be negative, but is -1"),
+        ({"max_time_s": 0}, "max_time_s must be more than 0 seconds, not 0"),
+        ({"seed": -1}, "seed must be 0 or more, not -1"),
         ({"device": "tpu9"}, "no device 'tpu9'; there are: cpu"),
         ({"exclude": "age"}, "exclude must be a list of columns, not the text 'age'"),
+        ({"schema": "kinds.json"}, "schema must be a Schema or a dict .*, not 'kinds.json'"),
+        ({"max_time_s": "90s"}, "max_time_s must be more than 0 seconds, not '90s'"),
+        ({"rule_tolerance": 0.5}, r"rule_tolerance must be in \[0, 0.5\), not 0.5"),
+        ({"min_category_rows": True}, "min_category_rows must be a whole number, not True"),
     ],
 )
 def test_options_that_cannot_be_used(table, options, message):
@@ -283,8 +289,11 @@ def test_tables_that_cannot_be_learned(table):
         Synthesizer().fit(table[["age", "sex"]][:0])
     with pytest.raises(ConfigError, match="there is no column to learn"):
         Synthesizer().fit(table[["constant", "empty"]])
-    with pytest.raises(TableError, match="expected a pandas DataFrame or a pyarrow Table"):
-        Synthesizer().fit([{"age": 3}])
+    for nothing in ([], {}, pd.DataFrame()):
+        with pytest.raises(ConfigError, match=r"there is no column to learn|0 rows"):
+            Synthesizer().fit(nothing)
+    with pytest.raises(TableError, match=r"found where one is: read 'age\.csv' with"):
+        Synthesizer().fit("age.csv")
     with pytest.raises(TableError, match="column 'age' is there twice"):
         Synthesizer().fit(pd.concat([table[["age"]], table[["age"]]], axis=1))
     with pytest.raises(TableError, match=r"column mixed .*; give each column one type"):
@@ -298,9 +307,18 @@ def test_requests_that_cannot_be_met(fitted):
         fitted.sample(1, where={"agee": 3})
     with pytest.raises(ConditionError, match="age"):
         fitted.sample(1, where=["age>=300"])
-    with pytest.raises(ConfigError, match="number of rows must not be negative, but is -1"):
+    with pytest.raises(ConfigError, match="n must be 0 or more, not -1"):
         fitted.sample(-1)
-    with pytest.raises(ConfigError, match="seed must not be negative"):
+    with pytest.raises(ConfigError, match=r"sample how many rows\? Say it, as in sample\(1000\)"):
+        fitted.sample()
+    with pytest.raises(ConfigError, match="n must be a number of rows, not the text '10'"):
+        fitted.sample("10")
+    for n in (2.5, True, float("nan"), [10]):
+        with pytest.raises(ConfigError, match="n must be a whole number, not"):
+            fitted.sample(n)
+    with pytest.raises(ConditionError, match="expected a dict of columns or texts, found 3"):
+        fitted.sample(1, where=3)
+    with pytest.raises(ConfigError, match="seed must be 0 or more"):
         fitted.sample(1, seed=-1)
     with pytest.raises(GTCoderError, match=r"nothing is learned yet: call fit\(table\)"):
         Synthesizer().sample(1)
@@ -310,6 +328,25 @@ def test_the_package_offers_the_synthesizer_and_no_more():
     assert gtcoder.Synthesizer is Synthesizer
     with pytest.raises(AttributeError, match="Synthesiser"):
         _ = gtcoder.Synthesiser
+
+
+def test_what_is_meant_plainly_is_done(fitted):
+    assert len(fitted.sample(1e1)) == len(fitted.sample(np.int64(10))) == 10
+    assert (fitted.sample(20, where="age>=40")["age"] >= 40).all()
+
+
+def test_a_schema_is_taken_as_it_is(table):
+    schema = Schema.of(table[["age", "sex"]]).override(
+        {"columns": {"age": {"kind": "categorical"}}}
+    )
+    assert Synthesizer(schema=schema, epochs=1).fit(table[["age", "sex"]]).schema["age"].kind == (
+        "categorical"
+    )
+
+
+def test_an_index_is_not_left_out_in_silence(table, capsys):
+    Synthesizer(epochs=1).fit(table[["age", "sex"]].set_index("age"))
+    assert "warning: the table's index 'age' is not learned" in capsys.readouterr().err
 
 
 def test_without_a_seed_every_call_gives_new_rows(fitted):
@@ -326,10 +363,10 @@ def test_a_seeds_stream_goes_on_where_one_says(fitted, drawn):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": "10"}, "n must be a whole number, not '10'"),
+        ({"n": "10"}, "n must be a number of rows, not the text '10'"),
         ({"n": 2.5}, "n must be a whole number, not 2.5"),
         ({"n": 10, "seed": "7"}, "seed must be a whole number, not '7'"),
-        ({"n": 10, "start": -1}, "start must not be negative, but is -1"),
+        ({"n": 10, "start": -1}, "start must be 0 or more, not -1"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(fitted, arguments, message):
@@ -385,7 +422,7 @@ def test_how_few_rows_may_share_a_category_is_settable(least, named):
     table = pd.DataFrame({"x": ["a"] * 100 + ["b"] * 10 + ["c"] * 3, "y": range(113)})
     fitted = Synthesizer(epochs=1, min_category_rows=least).fit(table)
     assert set(fitted.bundle.codec.describe()["x"]["categories"]) == named
-    with pytest.raises(ConfigError, match="min_category_rows: expected 1 to 1000000, found 0"):
+    with pytest.raises(ConfigError, match="min_category_rows must be at least 1, not 0"):
         Synthesizer(min_category_rows=0)
 
 

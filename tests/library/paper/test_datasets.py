@@ -46,7 +46,7 @@ def test_identifiers_are_dropped(tmp_path):
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    with pytest.raises(TableError, match=r"sonar.*sonar\.parquet.*--data"):
+    with pytest.raises(TableError, match=r"sonar.*sonar\.parquet.*`data=`"):
         load("sonar", str(tmp_path))
     with pytest.raises(TableError, match=r"no data set 'iris'; there are: .*adult"):
         load("iris")
@@ -105,7 +105,7 @@ def test_a_download_is_kept_and_checked(tmp_path):
 
 def test_no_network_is_one_clear_line(tmp_path):
     archive = Archive(url=(tmp_path / "gone.zip").as_uri(), members=(), rows=0)
-    with pytest.raises(TableError, match=r"cannot be downloaded .*--data or GTCODER_DATA"):
+    with pytest.raises(TableError, match=r"cannot be downloaded .*`data=` or GTCODER_DATA"):
         fetch(archive, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
