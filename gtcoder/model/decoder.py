@@ -106,7 +106,7 @@ class Decoder(nn.Module):
         seen = [following.unsqueeze(1).expand(-1, len(z), -1)]
         if self.seen is not None:
             seen = self._seen(self.seen, outcomes, following, dropout)
-        state = functional.relu(self._sums(first, seen), inplace=True)
+        state = self._sums(first, seen).relu_().view(len(self.steps), *first.shape)
         if dropout:
             state = state * functional.dropout(torch.ones_like(first), dropout)
         return state
@@ -133,19 +133,21 @@ class Decoder(nn.Module):
         return seen
 
     def _sums(self, first: Tensor, seen: Sequence[Tensor]) -> Tensor:
-        """The running sum before every step, (S, B, H), as grouped.
+        """The running sum before every step, (S, B · H), as grouped.
 
         Args:
             first: before the first step, (B, H).
             seen: what each step adds, of codes and of cells: (N, B, H).
         """
+        flat = [each.flatten(1) for each in seen]
         if len(self.steps) > FEW_STEPS:
-            added = torch.cat(list(seen))[self.place]
-            return first + (added.cumsum(0) - added)[self.grouped.order]
-        flat = first.flatten()
-        for before, added in zip(self.before.split([len(s) for s in seen], 1), seen, strict=True):
-            flat = torch.addmm(flat, before, added.flatten(1))  # (S, B · H)
-        return flat.view(len(self.steps), *first.shape)
+            added = torch.cat(flat)[self.place]
+            return first.flatten() + (added.cumsum(0) - added)[self.grouped.order]
+        before = self.before.split([len(each) for each in seen], 1)
+        sums = torch.addmm(first.flatten(), before[0], flat[0])
+        for each, added in zip(before[1:], flat[1:], strict=True):
+            sums.addmm_(each, added)
+        return sums
 
     @torch.no_grad()
     def added(self) -> list[Tensor]:
