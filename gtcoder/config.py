@@ -242,6 +242,8 @@ def _paper_rules(
     return model, training
 
 
+MOST_ROWS = 25_000_000
+"""Rows that are learned of a larger table, drawn evenly over it."""
 DROPOUT_ROWS = 25_000
 """From so many rows on nothing is dropped: it would change little, and costs an eighth of a step.
 """
@@ -258,6 +260,11 @@ def _epochs(rows: int, preset: Preset) -> int:
     most = 800_000 if preset is Preset.PAPER else 400_000
     presentations = most * ratio ** (1 / 2 if ratio < 1 else 1 / 3)
     return min(math.ceil(presentations / rows), MOST_EPOCHS)
+
+
+def learned_rows(rows: int, asked: int | None = None) -> int:
+    """How many rows of a table are learned: `asked` at most, by rule `MOST_ROWS`."""
+    return min(rows, MOST_ROWS if asked is None else asked)
 
 
 def _validations(rows: int, epochs: int) -> dict[str, int]:

@@ -26,8 +26,9 @@ def check(chosen: Mapping[str, Any]) -> None:
             'schema must be a Schema or a dict such as {"columns": {"zip": {"kind": '
             f'"categorical"}}}}}}, not {chosen["schema"]!r}; json.load reads a file of one'
         )
-    if chosen["epochs"] is not None:
-        whole("epochs", chosen["epochs"], least=1)
+    for name in ("epochs", "max_rows"):
+        if chosen[name] is not None:
+            whole(name, chosen[name], least=1)
     allowed_s, fraction = chosen["max_time_s"], chosen["validation_fraction"]
     if allowed_s is not None and (not _is_number(allowed_s) or allowed_s <= 0):
         raise ConfigError(f"max_time_s must be more than 0 seconds, not {allowed_s!r}")

@@ -35,6 +35,8 @@ class Purpose(IntEnum):
     """Draws of z for how often each component goes with each code."""
     SHARPEN = 11
     """Draws of z that the decoder's marginals are taken from."""
+    LEARNED = 12
+    """Which rows of a very large table are learned."""
 
 
 def sequence(seed: int, purpose: Purpose, *where: int) -> np.random.SeedSequence:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -17,7 +18,7 @@ from gtcoder.bundle import Bundle
 from gtcoder.codec.codec import Codec
 from gtcoder.codec.config import MIN_CATEGORY_ROWS
 from gtcoder.codec.layout import Encoded
-from gtcoder.config import Config, Preset, coding_for, validation_share
+from gtcoder.config import Config, Preset, coding_for, learned_rows, validation_share
 from gtcoder.errors import ConfigError, GTCoderError
 from gtcoder.explain import Explanation, explain, explain_training
 from gtcoder.learned import Learned
@@ -29,11 +30,12 @@ from gtcoder.rules.learned import FoundRules
 from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.schema.schema import Schema
 from gtcoder.schema.typed import cast
+from gtcoder.seeds import Purpose, generator
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import Uri
 from gtcoder.table.memory import TableLike, index_left_out, to_arrow
 from gtcoder.training.loop import train
-from gtcoder.training.options import Progress, RunOptions, announced, device_named
+from gtcoder.training.options import Progress, RunOptions, announced, device_named, drawn
 from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.training.start import Start
 from gtcoder.typos import listed
@@ -69,6 +71,7 @@ class Synthesizer:
         max_time_s: float | None = None,
         validation_fraction: float | None = None,
         min_category_rows: int = MIN_CATEGORY_ROWS,
+        max_rows: int | None = None,
         rules: bool = True,
         rule_tolerance: float = 0.0,
         seed: int = 0,
@@ -90,6 +93,7 @@ class Synthesizer:
             validation_fraction: share of rows held out to decide when to stop; by rule when not
                 given.
             min_category_rows: nothing that fewer rows share is written down (privacy).
+            max_rows: learn so many rows of a larger table, drawn evenly; by rule 25 million.
             rules: find what columns say of one another, and keep it in every row.
             rule_tolerance: share of the rows that may break a rule that is kept all the same.
             seed: makes the fit reproducible.
@@ -170,7 +174,7 @@ class Synthesizer:
         codec = self._codec(arrow)
         if chosen["verbose"]:
             self._reporter.columns(codec.schema)
-        rows = self._rows(codec.encode(arrow))
+        rows = self._rows(codec.encode(self._drawn(arrow)))
         config = Config.for_table(
             codec.layout,
             rows.rows,
@@ -203,7 +207,7 @@ class Synthesizer:
         for line in learned.misfits(sketch, columns, left_out):
             self._reporter.warn(line)
         codec = learned.codec(sketch)
-        rows = self._rows(codec.encode(arrow))
+        rows = self._rows(codec.encode(self._drawn(arrow)))
         config = learned.config(codec, rows.rows, self._parameters["epochs"])
         start = learned.start(rows.rows, self._parameters["seed"])
         return self._learn(codec, rows, config, learned.info(len(arrow)), started, start)
@@ -218,6 +222,15 @@ class Synthesizer:
         if note := index_left_out(table):
             self._reporter.warn(note)
         return arrow
+
+    def _drawn(self, arrow: pa.Table) -> pa.Table:
+        """The rows that are learned, told where they are not all."""
+        count = learned_rows(len(arrow), self._parameters["max_rows"])
+        if count == len(arrow):
+            return arrow
+        self._reporter.note(drawn(count, len(arrow)))
+        rng = generator(self._parameters["seed"], Purpose.LEARNED)
+        return arrow.take(np.sort(rng.choice(len(arrow), count, replace=False)))
 
     def _rows(self, encoded: Encoded) -> EncodedRows:
         """The rows to train on, some of them held out."""

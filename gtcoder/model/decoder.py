@@ -146,7 +146,7 @@ class Decoder(nn.Module):
         before = self.before.split([len(each) for each in seen], 1)
         sums = torch.addmm(first.flatten(), before[0], flat[0])
         for each, added in zip(before[1:], flat[1:], strict=True):
-            sums.addmm_(each, added)
+            sums.addmm_(each.to(sums.dtype), added.to(sums.dtype))  # in place is not autocast
         return sums
 
     @torch.no_grad()

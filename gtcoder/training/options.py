@@ -63,6 +63,14 @@ def announced(
     return told if validation_fraction == 0 else f"{told}; it ends sooner if nothing is gained"
 
 
+def drawn(learned: int, rows: int) -> str:
+    """What is said where not all rows of a table are learned."""
+    return (
+        f"learning {learned:,} of the table's {rows:,} rows, drawn evenly; `max_rows={learned}` "
+        "says how many"
+    )
+
+
 def device_named(name: str) -> torch.device:
     """The device of a name such as "cpu", "cuda" or "cuda:1".
 

@@ -92,6 +92,10 @@ def train(
     min_category_rows: Annotated[
         int, typer.Option(help="Nothing that fewer rows share is written down (privacy).")
     ] = MIN_CATEGORY_ROWS,
+    max_rows: Annotated[
+        str | None,
+        typer.Option(help="Learn so many rows of a larger table, drawn evenly: 10M; omitted, 25M."),
+    ] = None,
     rules: FindRules = True,
     rule_tolerance: RuleTolerance = 0.0,
     on_bad_file: OnBadFile = "fail",
@@ -127,6 +131,7 @@ def train(
         seed=seed,
         validation_fraction=validation_fraction,
         min_category_rows=min_category_rows,
+        max_rows=count_of(max_rows, "--max-rows") if max_rows else None,
         rules=rules,
         rule_tolerance=rule_tolerance,
         on_bad_file=on_bad_file,

@@ -18,6 +18,7 @@ FLAGS = {
     "epochs": "--epochs",
     "exclude": "--exclude",
     "max_time_s": "--max-time",
+    "max_rows": "--max-rows",
     "min_category_rows": "--min-category-rows",
     "num_workers": "--num-workers",
     "on_bad_file": "--on-bad-file",

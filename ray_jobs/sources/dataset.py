@@ -107,7 +107,9 @@ class DatasetSource:
     def encode(self, job: Encoding, stage: Stage) -> Written:
         """Encode all blocks; a part is called after its content, for blocks have no names."""
         columns = job.codec().schema.names
-        written: Written = self._folded(columns, _Encoder(job), Written.joined, job.rows, stage)
+        written: Written = self._folded(
+            columns, _Encoder(job), Written.joined, job.table_rows, stage
+        )
         return written
 
     def _folded(

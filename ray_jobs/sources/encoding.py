@@ -1,6 +1,7 @@
 """How rows are encoded in tasks: parts in a folder of the run, by the codec that lies in it."""
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from gtcoder.codec.layout import Encoded, Layout, concat, none
 from gtcoder.errors import OutputError
 from gtcoder.rules.rules import Rules
 from gtcoder.schema.schema import Schema
+from gtcoder.seeds import Purpose, generator
 from gtcoder.table.files import join, read_bytes, write_bytes
 from gtcoder.training.rows.encoded import WINDOW_ROWS
 from gtcoder.training.rows.parts import Shares, Written, write_part
@@ -30,6 +32,8 @@ class Encoding:
     folder: str
     """Where the parts go."""
     rows: int
+    """That are learned, about."""
+    table_rows: int
     """Of the whole table."""
     seed: int
     fraction: float
@@ -57,6 +61,8 @@ class Encoding:
     def write(self, codec: Codec, batches: Iterable[pa.Table], name: str | None) -> Written:
         """Encode batches into parts of about `PART_ROWS`, called after a name or their content."""
         layout = codec.layout
+        if self.rows < self.table_rows:
+            batches = self._drawn(batches, name)
         written = [
             write_part(
                 self.folder,
@@ -70,6 +76,18 @@ class Encoding:
             for number, encoded in enumerate(_in_parts(codec, batches))
         ]
         return Written.joined(written or [Written((), none(layout), none(layout))])
+
+    def _drawn(self, batches: Iterable[pa.Table], name: str | None) -> Iterator[pa.Table]:
+        """Of each batch the rows that are learned, each as likely as any other of the table.
+
+        They follow from the seed and the piece's name, or the batch's first rows where it has none.
+        """
+        share = self.rows / self.table_rows
+        for number, batch in enumerate(batches):
+            said = name or str(batch.slice(0, 8).to_pydict())
+            place = zlib.crc32(said.encode())
+            rng = generator(self.seed, Purpose.LEARNED, place, number)
+            yield batch.filter(pa.array(rng.random(len(batch)) < share))
 
 
 def _in_parts(codec: Codec, batches: Iterable[pa.Table]) -> Iterator[Encoded]:

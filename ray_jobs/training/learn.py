@@ -7,14 +7,14 @@ from typing import Any
 from gtcoder.bundle import Bundle
 from gtcoder.codec.codec import Codec
 from gtcoder.codec.config import MIN_CATEGORY_ROWS
-from gtcoder.config import Config, Preset, coding_for, validation_share
+from gtcoder.config import Config, Preset, coding_for, learned_rows, validation_share
 from gtcoder.errors import ConfigError
 from gtcoder.learned import Learned
 from gtcoder.progress import Reporter
 from gtcoder.rules.found import lines
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import join
-from gtcoder.training.options import announced
+from gtcoder.training.options import announced, drawn
 from gtcoder.training.rows.parts import read_manifest, write_manifest
 from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.workers import train_workers
@@ -43,6 +43,8 @@ class TrainOptions(ReadOptions):
     seed: int = 0
     validation_fraction: float | None = None
     min_category_rows: int = MIN_CATEGORY_ROWS
+    max_rows: int | None = None
+    """Rows that are learned of a larger table; by rule where it is not given."""
 
     def __post_init__(self) -> None:
         ReadOptions.__post_init__(self)
@@ -53,7 +55,7 @@ class TrainOptions(ReadOptions):
             raise ConfigError(
                 f"`validation_fraction={fraction}`: expected a share from 0 to below 1"
             )
-        for name in ("epochs", "num_workers"):
+        for name in ("epochs", "num_workers", "max_rows"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"`{name}={value}`: expected at least 1")
@@ -104,6 +106,7 @@ class TrainOptions(ReadOptions):
             "validation_fraction": self.validation_fraction,
             "rules": [self.rules, self.rule_tolerance],
             "min_category_rows": self.min_category_rows,
+            "max_rows": self.max_rows,
         }
 
 
@@ -141,7 +144,8 @@ def learn(
         wait_s=options.wait_s,
     )
     fraction = options.validation_fraction
-    reporter.note(announced(rows, config.training.epochs, options.max_time_s, fraction))
+    learned = learned_rows(rows, options.max_rows)
+    reporter.note(announced(learned, config.training.epochs, options.max_time_s, fraction))
     with reporter.stage("train") as stage:
         outcome = fit(
             run,
@@ -155,6 +159,7 @@ def learn(
         )
     info = source.info | {
         "rows": rows,
+        "learned_rows": learned,
         "seed": options.seed,
         "stopped": outcome.stopped,
         "trained_rows": outcome.trained_rows,
@@ -222,14 +227,17 @@ def _encoded(
     """Encode the rows unless that is done, and settle how to train on them."""
     folder = join(run, _ENCODED)
     if read_manifest(folder) is None:
-        fraction = options.validation_fraction
+        fraction, learned = options.validation_fraction, learned_rows(rows, options.max_rows)
         job = Encoding(
             run=run,
             folder=folder,
-            rows=rows,
+            rows=learned,
+            table_rows=rows,
             seed=options.seed,
-            fraction=validation_share(rows) if fraction is None else fraction,
+            fraction=validation_share(learned) if fraction is None else fraction,
         )
+        if learned < rows:
+            reporter.note(drawn(learned, rows))
         with reporter.stage("encode") as stage:
             write_manifest(folder, source.encode(job, stage), codec.layout)
     plain = load_json(run, CONFIG)

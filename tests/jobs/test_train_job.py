@@ -7,8 +7,10 @@ import signal
 import threading
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import ray.data
 
 from gtcoder.bundle import Bundle
 from gtcoder.errors import OutputError, SchemaError, TableError
@@ -17,8 +19,10 @@ from gtcoder.sampling.sample import Sampler
 from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.files import list_files, read_bytes
 from gtcoder.table.locate import locate
+from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.training.rows.parts import write_manifest
 from ray_jobs.cluster.cluster import present
+from ray_jobs.sources.dataset import DatasetSource
 from ray_jobs.sources.encoding import Encoding, save_codec
 from ray_jobs.sources.located import LocatedTable
 from ray_jobs.train import TrainRequest, run_training
@@ -120,7 +124,7 @@ def test_encoding_goes_on_where_it_stopped(ray_session, table_folder, tmp_path, 
     run, folder = str(tmp_path / "run"), str(tmp_path / "run" / "encoded")
     codec = Bundle.load(bundle_path).codec
     save_codec(run, codec)
-    job = Encoding(run=run, folder=folder, rows=800, seed=0, fraction=0.1)
+    job = Encoding(run=run, folder=folder, rows=800, table_rows=800, seed=0, fraction=0.1)
 
     def encode():
         write_manifest(folder, table.encode(job, Stage("encode")), codec.layout)
@@ -133,6 +137,39 @@ def test_encoding_goes_on_where_it_stopped(ray_session, table_folder, tmp_path, 
     Path(folder, "_encoded.json").unlink()
     assert encode() == first
     assert Path(folder, "piece-000000.json").stat().st_mtime_ns == untouched
+
+
+def test_of_a_large_table_rows_drawn_evenly_are_encoded(
+    ray_session, table_folder, tmp_path, bundle_path
+):
+    """About as many as asked for, of every file, the same ones each time; also of Ray Data."""
+    table = LocatedTable(locate(table_folder / "*" / "*.parquet")).on(present(local=True))
+    codec = Bundle.load(bundle_path).codec
+
+    def encoded(run, source, seed):
+        save_codec(str(run), codec)
+        job = Encoding(
+            run=str(run),
+            folder=f"{run}/encoded",
+            rows=300,
+            table_rows=800,
+            seed=seed,
+            fraction=0.0,
+        )
+        written = source.encode(job, Stage("encode"))
+        write_manifest(job.folder, written, codec.layout)
+        rows = EncodedRows.open(job.folder, codec.layout).whole()
+        return {row.tobytes() for row in np.hstack([rows.codes, rows.scalars])}, written.lines
+
+    rows, lines = encoded(tmp_path / "a", table, 0)
+    whole = sum(int(line["train"]) for line in lines)
+    assert 220 < whole < 380
+    assert min(int(line["train"]) for line in lines) > 0
+    assert encoded(tmp_path / "b", table, 0)[0] == rows
+    assert encoded(tmp_path / "c", table, 1)[0] != rows
+    blocks = DatasetSource.of(ray.data.read_parquet(str(table_folder)))
+    lines = encoded(tmp_path / "d", blocks, 0)[1]
+    assert 220 < sum(int(line["train"]) for line in lines) < 380
 
 
 def checkpointed_history(run):

@@ -454,6 +454,16 @@ def test_twin_names_are_one_line(names, kind):
         Synthesizer(epochs=1).fit(pd.DataFrame([[1, 2]] * 60, columns=[1, "1"]))
 
 
+def test_rows_drawn_evenly_of_a_large_table_are_learned(table, capfd):
+    """The codec is still that of all rows."""
+    some = Synthesizer(max_rows=200, epochs=1, verbose=True).fit(table)
+    told = f"learning 200 of the table's {ROWS} rows, drawn evenly; `max_rows=200` says how many"
+    assert told in capfd.readouterr().out
+    assert some.bundle.info["rows"] == len(table)
+    whole = Synthesizer(epochs=1).fit(table)
+    assert some.bundle.codec.to_dict() == whole.bundle.codec.to_dict()
+
+
 def test_more_rows_are_learned_on(table, fitted, capsys):
     first = fitted.bundle
     again = pickle.loads(pickle.dumps(fitted))

@@ -12,7 +12,7 @@ import numpy as np
 from gtcoder.codec.layout import Encoded, Layout, concat, some, take
 from gtcoder.seeds import Purpose, generator
 from gtcoder.training.rows.held_out import held_out
-from gtcoder.training.rows.parts import Part, open_parts
+from gtcoder.training.rows.parts import Part, open_parts, stored
 
 WINDOW_ROWS = 2_000_000
 """Rows a worker shuffles in memory; a smaller table is shuffled whole."""
@@ -31,9 +31,11 @@ class EncodedRows:
     @classmethod
     def of(cls, encoded: Encoded, *, seed: int, validation_fraction: float) -> Self:
         """Rows already in memory, split as `write_part` splits them."""
-        held = held_out(encoded, seed, validation_fraction)
+        held, encoded = held_out(encoded, seed, validation_fraction), stored(encoded)
         train = take(encoded, ~held)
-        return cls([Part(len(train), lambda: train)], take(encoded, held))
+        rows = cls([Part(len(train), lambda: train)], take(encoded, held))
+        rows._whole = train  # however many: they are in memory
+        return rows
 
     @classmethod
     def open(cls, folder: str, layout: Layout) -> Self:

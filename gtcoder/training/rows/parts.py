@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from gtcoder.codec.layout import Encoded, Layout, Scalar, concat, none, some, take
+from gtcoder.codec.layout import Encoded, Layout, Scalar, concat, some, take
 from gtcoder.errors import TableError
 from gtcoder.seeds import Purpose, generator
 from gtcoder.table.files import join, read_bytes, write_bytes
@@ -31,6 +31,8 @@ SAMPLE_ROWS = 100_000
 SAMPLE_VALUES = 1 << 25
 """And never many more codes than these (200 MB)."""
 _HELD, _SAMPLE = "held_out.arrow", "sample.arrow"
+_SCALARS = "scalars"
+_BELOW_1 = np.nextafter(np.float16(1), np.float16(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +97,25 @@ def write_part(
     seed: int,
     fraction: float,
 ) -> Written:
-    """Write one part: its training rows, then its held-out rows.
+    """Write one part: its training rows, then its held-out rows, all as `stored`.
 
     Without a name it is called after its content, so that a part which is written twice is one.
     """
-    chosen = held_out(encoded, seed, fraction)
+    chosen, encoded = held_out(encoded, seed, fraction), stored(encoded)
     train, held = take(encoded, ~chosen), take(encoded, chosen)
     content = to_ipc(concat([train, held]), layout)
     name = name or sha256(content).hexdigest()[:32]
     write_bytes(_path(folder, name), content)
     line: dict[str, str | int] = {"name": name, "train": len(train), "validation": len(held)}
     return _written(line, train, held, shares)
+
+
+def stored(encoded: Encoded) -> Encoded:
+    """Rows as a part gives them back: scalars are half floats, those below 1 stay below it."""
+    below = np.where(encoded.scalars < 1, _BELOW_1, np.float16(1))
+    return Encoded(
+        encoded.codes, np.minimum(encoded.scalars, below).astype(np.float16).astype(np.float32)
+    )
 
 
 def written_before(
@@ -170,24 +180,22 @@ def _read_train(folder: str, line: dict[str, str | int], layout: Layout) -> Enco
 def read_part(path: str, layout: Layout) -> Encoded:
     """The rows of one file."""
     table = pa.ipc.open_file(pa.BufferReader(read_bytes(path))).read_all().combine_chunks()
-    if not table.num_rows:
-        return none(layout)
-    width = len(layout.fields)
-    codes = table["codes"].combine_chunks().flatten().to_numpy().reshape(-1, width)
-    scalars = np.zeros(codes.shape, np.float32)
-    with_scalar = _scalar_fields(layout)
-    if with_scalar:
-        flat = table["scalars"].combine_chunks().flatten().to_numpy()
-        scalars[:, with_scalar] = flat.reshape(-1, len(with_scalar))
-    return Encoded(codes, scalars)
+    rows, width = table.num_rows, len(layout.fields)
+    encoded = Encoded(np.zeros((rows, width), np.int16), np.zeros((rows, width), np.float32))
+    if rows:
+        for name, (fields, _) in _blocks(layout).items():
+            flat = table[name].combine_chunks().flatten().to_numpy()
+            whole = encoded.scalars if name == _SCALARS else encoded.codes
+            whole[:, fields] = flat.reshape(rows, -1)
+    return encoded
 
 
 def to_ipc(rows: Encoded, layout: Layout) -> bytes:
-    """Rows as the bytes of an Arrow file."""
-    columns = {"codes": _fixed_lists(rows.codes)}
-    with_scalar = _scalar_fields(layout)
-    if with_scalar:
-        columns["scalars"] = _fixed_lists(rows.scalars[:, with_scalar])
+    """Rows as the bytes of an Arrow file: a byte for a code where that is enough, half floats."""
+    columns = {}
+    for name, (fields, dtype) in _blocks(layout).items():
+        whole = rows.scalars if name == _SCALARS else rows.codes
+        columns[name] = _fixed_lists(whole[:, fields].astype(dtype))
     table = pa.table(columns)
     sink = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -200,8 +208,15 @@ def _fixed_lists(matrix: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), matrix.shape[1])
 
 
-def _scalar_fields(layout: Layout) -> list[int]:
-    return [k for k, f in enumerate(layout.fields) if f.scalar is not Scalar.NONE]
+def _blocks(layout: Layout) -> dict[str, tuple[list[int], type]]:
+    """What a part holds: the fields of each column of its file, and how a number is written."""
+    fields = list(enumerate(layout.fields))
+    blocks: dict[str, tuple[list[int], type]] = {
+        "bytes": ([k for k, f in fields if f.cardinality <= 256], np.uint8),
+        "words": ([k for k, f in fields if f.cardinality > 256], np.int16),
+        _SCALARS: ([k for k, f in fields if f.scalar is not Scalar.NONE], np.float16),
+    }
+    return {name: block for name, block in blocks.items() if block[0]}
 
 
 def _path(folder: str, name: object) -> str:

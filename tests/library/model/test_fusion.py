@@ -51,9 +51,9 @@ def test_fusion_permutes_with_its_tokens(tokens):
 def test_fusion_mixes_the_tokens_of_a_row_and_never_rows(tokens):
     fusion = Fusion(width=8, heads=2, layers=1)
     changed = tokens.clone()
-    changed[2, 3] += 1
+    changed[2, 3] = tokens[1, 3]
     difference = (fused(fusion, changed) - fused(fusion, tokens)).abs().amax(-1)
-    assert (difference[2] > 0).all()
+    assert (difference[2] > 1e-4).all()
     assert (difference[[0, 1, 3, 4, 5]] == 0).all()
 
 

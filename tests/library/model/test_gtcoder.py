@@ -118,6 +118,18 @@ def names(model: GTCoder) -> set[str]:
     return {name.rsplit(".", 1)[0] for name, _ in model.named_parameters()}
 
 
+def test_losses_in_bfloat16_are_nearly_those_in_full(mixed, small):
+    """As on a GPU, whose losses are computed in it."""
+    model = GTCoder(mixed, small().model)
+    exact = losses(model, mixed)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = losses(model, mixed)
+    sum(rounded).backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    for name, loss in exact._asdict().items():
+        assert getattr(rounded, name).item() == pytest.approx(loss.item(), rel=0.02), name
+
+
 def test_switches_remove_what_they_say(mixed, small):
     whole = names(GTCoder(mixed, small().model))
     without = {

@@ -18,6 +18,7 @@ from gtcoder.training.rows.parts import (
     Written,
     read_manifest,
     read_part,
+    stored,
     write_manifest,
     write_part,
     written_before,
@@ -51,6 +52,15 @@ def written(folder, pieces: list[Encoded], layout: Layout, shares: Shares, **cho
 def epoch(rows: EncodedRows, *, steps: int, **chosen: int) -> Encoded:
     arguments = {"seed": 1, "epoch": 0, "rank": 0, "world": 1, "batch_rows": 100} | chosen
     return concat(list(islice(rows.batches(**arguments), steps)))
+
+
+@pytest.fixture(name="encoded", scope="session")
+def halves(encoded) -> Encoded:
+    """Rows whose scalars are half floats, no two alike."""
+    grid = np.concatenate([np.arange(2_048) / 4_096, 0.5 + np.arange(1_024) / 2_048])
+    scalars = np.zeros_like(encoded.scalars)
+    scalars[:, 1] = np.random.default_rng(0).permutation(grid)[: len(encoded)]
+    return Encoded(encoded.codes, scalars)
 
 
 @pytest.fixture
@@ -180,6 +190,14 @@ def test_shards_of_a_table_beyond_the_window_are_disjoint(encoded):
 
 
 @pytest.mark.usefixtures("windowed")
+def test_rows_in_memory_are_shuffled_and_sampled_whole_however_many(encoded):
+    rows = EncodedRows.of(encoded, seed=0, validation_fraction=0)
+    assert len(rows.shard(rank=0, world=1, most=2_000, seed=0)) == 2_000
+    first = next(rows.batches(seed=0, epoch=0, rank=0, world=1, batch_rows=len(encoded)))
+    assert as_set(first) == as_set(encoded)
+
+
+@pytest.mark.usefixtures("windowed")
 def test_a_sample_of_a_large_table_is_read_from_its_own_file(encoded, layout, tmp_path):
     pieces = cut(encoded, 500, 1_000, 2_000)
     shares = Shares(1.0, 600 / len(encoded))
@@ -218,6 +236,27 @@ def test_parts_round_trip(encoded, layout, tmp_path):
     for one, other in ((before.held, again.held), (before.sample, again.sample)):
         np.testing.assert_array_equal(one.codes, other.codes)
         np.testing.assert_array_equal(one.scalars, other.scalars)
+
+
+def test_a_part_takes_a_byte_for_a_code_and_two_for_a_scalar(encoded, layout):
+    """Random scalars cannot be compressed: 4 codes and 1 scalar of 3,000 rows."""
+    assert len(parts.to_ipc(encoded, layout)) < 3_000 * (4 + 2) + 2_000
+
+
+def test_what_is_stored_is_close_and_stays_below_1():
+    scalars = np.array([[0, 0.3, 0.99999, 1, -1]], np.float32)
+    found = stored(Encoded(np.zeros((1, 5), np.int16), scalars)).scalars
+    np.testing.assert_allclose(found, scalars, atol=5e-4)
+    np.testing.assert_array_equal(found < 1, scalars < 1)
+
+
+def test_codes_beyond_a_byte_are_kept(field, tmp_path):
+    layout = Layout((field("a", [1] * 300), field("b", [1, 1])))
+    codes = np.stack([np.arange(300), np.arange(300) % 2], 1).astype(np.int16)
+    some = Encoded(codes, np.zeros((300, 2), np.float32))
+    write_part(str(tmp_path), "0", some, layout, ALL, seed=3, fraction=0)
+    found = read_part(f"{tmp_path}/part-0.arrow", layout)
+    np.testing.assert_array_equal(found.codes, codes)
 
 
 def test_a_part_without_a_name_is_called_after_its_content(encoded, layout, tmp_path):
