@@ -193,7 +193,7 @@ class Config:
                 "out, or has too few rows for something that min_category_rows of them share; give "
                 "more rows or other columns"
             )
-        epochs = _epochs(rows, preset) if epochs is None else epochs
+        epochs = epochs_for(rows, preset) if epochs is None else epochs
         rules = _paper_rules if preset is Preset.PAPER else _default_rules
         model, training = rules(rows, epochs, ablations)
         return cls(preset=preset, model=model, training=training)
@@ -211,7 +211,7 @@ def _default_rules(
     training = TrainingConfig(
         epochs=epochs,
         batch_rows=batch_rows_for(rows),
-        learning_rate=4e-3 * min(1.0, (rows / 10_000) ** 0.25),
+        learning_rate=_learning_rate(rows),
         weight_decay=min(1.0, 100 / rows),
         free_decay=min(10.0, 1_000 / rows),
         **_validations(rows, epochs),
@@ -251,8 +251,10 @@ MOST_EPOCHS = 400
 """Passes over a table of a hundred rows or fewer."""
 
 
-def _epochs(rows: int, preset: Preset) -> int:
-    """Row presentations grow with the root of the rows, the cube root from 32,000 on.
+def epochs_for(rows: int, preset: Preset = Preset.DEFAULT) -> int:
+    """Passes over so many training rows.
+
+    Row presentations grow with the root of the rows, the cube root from 32,000 on.
 
     Every row is seen at least once, and never more than `MOST_EPOCHS` times.
     """
@@ -260,6 +262,11 @@ def _epochs(rows: int, preset: Preset) -> int:
     most = 800_000 if preset is Preset.PAPER else 400_000
     presentations = most * ratio ** (1 / 2 if ratio < 1 else 1 / 3)
     return min(math.ceil(presentations / rows), MOST_EPOCHS)
+
+
+def _learning_rate(rows: int) -> float:
+    """.004, less for few rows, and more as the batch is more than 512 rows."""
+    return 4e-3 * min(1.0, (rows / 10_000) ** 0.25) * max(1.0, batch_rows_for(rows) / 512)
 
 
 def learned_rows(rows: int, asked: int | None = None) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from gtcoder.bundle import Bundle
+from gtcoder.config import epochs_for, learned_rows
 from gtcoder.errors import ConfigError, GTCoderError, OutputError
 from gtcoder.progress import Reporter, counted
 from gtcoder.table.files import absolute, is_local, write_bytes
@@ -118,9 +119,9 @@ def _same_as_before(place: Path, bundle: str, train_s: float) -> None:
 def plan(train: Cost, generate: Cost) -> list[str]:
     """A line for every number of nodes: hours of each stage for `PLANNED_ROWS`.
 
-    Sketching, encoding and generation are divided among all CPUs. A training's row presentations
-    grow with the cube root of the rows, so its time is what those take with the workers measured,
-    and more machines only help as far as a batch can be shared (`_STEP_ROWS` each).
+    Sketching, encoding and generation are divided among all CPUs. The time of a training is that of
+    the passes over the rows that are learned, and more machines only help as far as a batch can be
+    shared (`_STEP_ROWS` each).
     """
     lines = [f"{PLANNED_ROWS:,} rows on nodes of {NODE_CPUS} CPUs, hours:"]
     for nodes in PLANNED_NODES:
@@ -129,9 +130,9 @@ def plan(train: Cost, generate: Cost) -> list[str]:
             stage: PLANNED_ROWS / (cost.speed(stage) / cost.workers * cpus) / 3600
             for stage, cost in (("sketch", train), ("encode", train), ("generate", generate))
         }
-        presented = 800_000 * (PLANNED_ROWS / 32_561) ** (1 / 3)
         sharing = min(cpus, _BATCH_ROWS // _STEP_ROWS)
-        seen = max(presented, PLANNED_ROWS)
+        learned = learned_rows(PLANNED_ROWS)
+        seen = learned * epochs_for(learned)
         hours["train"] = seen / (train.speed("train") / train.workers * sharing) / 3600
         first = max(hours, key=lambda stage: hours[stage])
         each = ", ".join(f"{stage} {value:.3g}" for stage, value in hours.items())

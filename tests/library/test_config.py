@@ -13,6 +13,7 @@ from gtcoder.config import (
     Preset,
     TrainingConfig,
     coding_for,
+    learned_rows,
     validation_share,
 )
 from gtcoder.errors import ConfigError
@@ -70,6 +71,22 @@ def test_rules_are_monotone(columns):
         assert fewer.model.components <= more.model.components
     presented = [c.training.epochs * rows for c, rows in zip(configs, ROWS, strict=True)]
     assert presented == sorted(presented)
+
+
+def test_the_learning_rate_grows_with_batches_beyond_512_rows(layout):
+    rates = {
+        config.training.batch_rows: config.training.learning_rate
+        for config in (Config.for_table(layout, rows) for rows in ROWS)
+    }
+    assert rates[2048] / 2048 == rates[512] / 512 == pytest.approx(4e-3 / 512)
+    assert rates[512] == max(rate for batch, rate in rates.items() if batch <= 512)
+
+
+def test_only_a_part_of_a_giant_table_is_learned():
+    assert learned_rows(10**6) == 10**6
+    assert learned_rows(10**9) == 25_000_000
+    assert learned_rows(10**9, 10**8) == 10**8
+    assert learned_rows(10**3, 10**8) == 10**3
 
 
 def test_fewer_rows_have_fewer_bins_and_hold_out_no_more_than_a_tenth():

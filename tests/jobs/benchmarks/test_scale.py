@@ -43,10 +43,11 @@ def test_a_plan_scales_the_passes_by_cpus_and_the_training_by_its_batch():
     # 50,000 rows a second and CPU: 10⁹ rows on 16 CPUs take 1,250 s.
     assert hours[0]["sketch"] == pytest.approx(1_250 / 3_600, abs=0.005)
     assert hours[1]["generate"] == pytest.approx(hours[0]["generate"] / 8, abs=0.006)
-    # Every row once, 5,000 rows a second and worker, 32 workers at most.
-    assert hours[1]["train"] == pytest.approx(1e9 / (5_000 * 32) / 3_600, abs=0.005)
+    # 25 million rows once, 5,000 rows a second and worker, 32 workers at most.
+    assert hours[1]["train"] == pytest.approx(25e6 / (5_000 * 32) / 3_600, abs=0.005)
     assert hours[2]["train"] == hours[1]["train"]
-    assert "first bottleneck: train" in lines[2]
+    assert "first bottleneck: sketch" in lines[1]
+    assert "first bottleneck: train" in lines[3]
 
 
 @pytest.mark.slow
