@@ -254,13 +254,10 @@ MOST_EPOCHS = 400
 def epochs_for(rows: int, preset: Preset = Preset.DEFAULT) -> int:
     """Passes over so many training rows.
 
-    Row presentations grow with the root of the rows, the cube root from 32,000 on.
-
-    Every row is seen at least once, and never more than `MOST_EPOCHS` times.
+    Row presentations grow with the root of the rows. Every row is seen at least once, and never
+    more than `MOST_EPOCHS` times.
     """
-    ratio = rows / 32_561
-    most = 800_000 if preset is Preset.PAPER else 400_000
-    presentations = most * ratio ** (1 / 2 if ratio < 1 else 1 / 3)
+    presentations = (800_000 if preset is Preset.PAPER else 400_000) * (rows / 32_561) ** 0.5
     return min(math.ceil(presentations / rows), MOST_EPOCHS)
 
 
