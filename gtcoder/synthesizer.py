@@ -182,7 +182,9 @@ class Synthesizer:
             epochs=chosen["epochs"],
             **{name: chosen[name] for name in ("fusion", "mixture_prior", "contrastive")},
         )
-        return self._learn(codec, rows, config, {"rows": len(arrow)}, started)
+        count = learned_rows(len(arrow), chosen["max_rows"])
+        info = {"rows": len(arrow), "learned_rows": count}
+        return self._learn(codec, rows, config, info, started)
 
     def partial_fit(self, table: TableLike) -> Self:
         """Learn more rows of the same columns; the first ones where nothing is learned yet.
@@ -209,7 +211,7 @@ class Synthesizer:
         codec = learned.codec(sketch)
         rows = self._rows(codec.encode(self._drawn(arrow)))
         config = learned.config(codec, rows.rows, self._parameters["epochs"])
-        start = learned.start(rows.rows, self._parameters["seed"])
+        start = learned.start(len(arrow), self._parameters["seed"])
         return self._learn(codec, rows, config, learned.info(len(arrow)), started, start)
 
     @property

@@ -32,13 +32,15 @@ def fit(
     workers: Workers,
     *,
     start: str | None = None,
+    rows: int,
     seed: int,
     max_time_s: float | None,
     stage: Stage,
 ) -> Outcome:
     """Train on the encoded rows, from the last checkpoint in the run's folder if there is one.
 
-    A run that has none yet starts with the weights of the bundle at `start`, if that is given.
+    A run that has none yet starts with the weights of the bundle at `start`, if that is given; in
+    the end they count beside the table's `rows`.
 
     Raises:
         GTCoderError: workers failed again and again.
@@ -54,6 +56,7 @@ def fit(
         encoded=encoded,
         config=config.to_dict(),
         start=start,
+        rows=rows,
         seed=seed,
         max_time_s=max_time_s,
         board=board,

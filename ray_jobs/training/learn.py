@@ -153,6 +153,7 @@ def learn(
             config,
             workers,
             start=None if options.learned is None else join(run, START),
+            rows=rows,
             seed=options.seed,
             max_time_s=options.max_time_s,
             stage=stage,

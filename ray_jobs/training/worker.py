@@ -33,6 +33,8 @@ class Task:
     config: Mapping[str, Any]
     start: str | None
     """The bundle whose weights are the first, if there is one."""
+    rows: int
+    """Of the whole table, which count beside those that bundle has learned."""
     seed: int
     max_time_s: float | None
     board: Any
@@ -110,7 +112,7 @@ def train_worker(told: Mapping[str, Task]) -> Outcome | None:
     )
     start = None
     if task.start is not None:
-        start = Learned(Bundle.load(task.start)).start(rows.rows, task.seed)
+        start = Learned(Bundle.load(task.start)).start(task.rows, task.seed)
     checkpoints = RayCheckpoints()
     trained = train(
         codec.layout, rows, config, options=options, checkpoints=checkpoints, start=start
