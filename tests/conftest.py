@@ -20,7 +20,7 @@ os.environ.update(
         "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"],
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_AUTH_MODE": "disabled",
-        "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "60",
+        "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "150",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "60",
