@@ -1,7 +1,9 @@
 """One service over real HTTP for all tests of it, with two models and a root for batches."""
 
 import subprocess
+import threading
 import time
+from collections import Counter
 
 import httpx
 import pytest
@@ -109,6 +111,34 @@ def sample(http):
         return http.post(path, json=wanted, headers={"Accept": accept})
 
     return ask
+
+
+class Repeated:
+    """Does something over and over in threads, and counts what came of it."""
+
+    def __init__(self, what, threads=4):
+        self.gave, self._what, self._ended = Counter(), what, threading.Event()
+        self._threads = [threading.Thread(target=self._do) for _ in range(threads)]
+
+    def _do(self):
+        while not self._ended.is_set():
+            self.gave[self._what()] += 1
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def repeated():
+    """Requests, or whatever else, again and again while a block runs: their counts are `gave`."""
+    return Repeated
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -25,29 +24,6 @@ def replicas(url, replicas_below):
     return lambda: replicas_below(os.getpid())
 
 
-class Load:
-    """Requests one after another in several threads, and what they gave."""
-
-    def __init__(self, ask, threads=4):
-        self.gave = Counter()
-        self._ended, self._ask_one = threading.Event(), ask
-        self._threads = [threading.Thread(target=self._ask) for _ in range(threads)]
-
-    def _ask(self):
-        while not self._ended.is_set():
-            self.gave[self._ask_one()] += 1
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error):
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-
 def test_over_the_limit_there_is_a_clean_refusal_and_then_all_is_well(sample):
     with ThreadPoolExecutor(96) as pool:
         wanted = {"rows": 2_000, "where": ["size>=9"]}
@@ -62,11 +38,11 @@ def test_over_the_limit_there_is_a_clean_refusal_and_then_all_is_well(sample):
 
 @pytest.mark.parametrize("rows", [200, 60_000], ids=["small", "streamed"])
 def test_a_replica_that_is_killed_is_replaced_and_the_client_asks_again(
-    url, replicas, wait_until, rows
+    url, replicas, repeated, wait_until, rows
 ):
     with Client(url, key=KEY) as client:
         wanted = client.sample_arrow("claims", rows, seed=3)
-        with Load(lambda: client.sample_arrow("claims", rows, seed=3).equals(wanted)) as load:
+        with repeated(lambda: client.sample_arrow("claims", rows, seed=3).equals(wanted)) as load:
             wait_until(lambda: load.gave[True] > 5)
             before = replicas()
             os.kill(min(before), signal.SIGKILL)
@@ -77,11 +53,11 @@ def test_a_replica_that_is_killed_is_replaced_and_the_client_asks_again(
 
 
 def test_a_bundle_that_is_replaced_is_found_without_a_lost_request(
-    sample, http, other_bundle_path, make_rows, wait_until
+    sample, http, repeated, other_bundle_path, make_rows, wait_until
 ):
     first = http.get("/v1/models/other").json()["checksum"]
     second = Synthesizer(epochs=1, exclude=["count"], seed=9).fit(make_rows(300, 6))
-    with Load(lambda: sample("other", rows=50).status_code, threads=2) as load:
+    with repeated(lambda: sample("other", rows=50).status_code, threads=2) as load:
         wait_until(lambda: load.gave[200] > 3)
         second.save(other_bundle_path, overwrite=True)
         checksum = Bundle.load(other_bundle_path).checksum
@@ -96,11 +72,11 @@ def test_a_bundle_that_is_replaced_is_found_without_a_lost_request(
 
 
 def test_a_new_configuration_takes_effect_in_place(
-    sample, replicas, deploy, bundle_path, wait_until
+    sample, replicas, repeated, deploy, bundle_path, wait_until
 ):
     before = replicas()
     assert sample("third", rows=1).status_code == 404
-    with Load(lambda: sample(rows=50).status_code, threads=2) as load:
+    with repeated(lambda: sample(rows=50).status_code, threads=2) as load:
         deploy(third=bundle_path)
         wait_until(lambda: sample("third", rows=1).status_code == 200)
         deploy()

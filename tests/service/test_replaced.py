@@ -2,9 +2,7 @@
 
 import dataclasses
 import random
-import threading
 import time
-from collections import Counter
 
 import pytest
 
@@ -24,30 +22,8 @@ for bundle in cycle([Bundle.load(other) for other in others]):
 """
 
 
-class Repeated:
-    """Does something over and over in threads, and counts what came of it."""
-
-    def __init__(self, threads, what):
-        self.gave, self._what, self._ended = Counter(), what, threading.Event()
-        self._threads = [threading.Thread(target=self._do) for _ in range(threads)]
-
-    def _do(self):
-        while not self._ended.is_set():
-            self.gave[self._what()] += 1
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error):
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-
 def test_no_request_fails_and_no_moment_has_no_model(
-    deploy, sample, s3, bundle_path, tmp_path, command
+    deploy, sample, repeated, s3, bundle_path, tmp_path, command
 ):
     place, seed = f"{s3}/models/replaced", time.time_ns()
     first = Bundle.load(bundle_path)
@@ -68,7 +44,7 @@ def test_no_request_fails_and_no_moment_has_no_model(
 
     both = {first.checksum, second.checksum}
     moments = random.Random(seed)
-    with Repeated(8, ask) as asked, Repeated(2, load) as loaded:
+    with repeated(ask, threads=8) as asked, repeated(load, threads=2) as loaded:
         for _ in range(20):
             writer = command(place, bundle_path, tmp_path / "second", program=WRITER)
             for _ in range(moments.randint(1, 3)):  # the last of so many saves is cut off
