@@ -72,6 +72,8 @@ class ModelConfig(Strict):
     """Temperature of the contrastive loss, τ."""
     autoregressive: bool = True
     """Whether the decoder sees the columns it has drawn before."""
+    conditional: bool = True
+    """Whether it learns to complete rows of which part is given."""
     latent_mixture: bool = True
     """Whether z is drawn from the latent mixture; if not, from Eq. 8's, averaged over the data."""
     fusion: bool = True
@@ -84,6 +86,8 @@ class ModelConfig(Strict):
     def __post_init__(self) -> None:
         if self.width % self.heads:
             raise ConfigError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.conditional and not self.autoregressive:
+            raise ConfigError("conditional rows need an autoregressive decoder")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +121,8 @@ class TrainingConfig(Strict):
     """Weight of the contrastive loss, λ2."""
     reconstruction: float = 1.0
     """Weight of the reconstruction loss, λ3."""
+    asked_share: float = 0.25
+    """Rows of a step that are completed from part of them, where the model learns it, over all."""
     patience: int = 15
     """Validations without a better one after which training stops."""
     validations: int = 100
@@ -226,7 +232,12 @@ def _paper_rules(
     # dimensions; read as a mean over them, relative to RE: KL 1 / (0.1 · Z), CL 0.5 / 0.1.
     latent = 32
     model = ModelConfig(
-        latent=latent, components=1, autoregressive=False, latent_mixture=False, **ablations
+        latent=latent,
+        components=1,
+        autoregressive=False,
+        conditional=False,
+        latent_mixture=False,
+        **ablations,
     )
     training = TrainingConfig(
         epochs=epochs,

@@ -31,12 +31,16 @@ class Purpose(IntEnum):
     """Draws of z in one fit of the latent mixture."""
     COMPONENTS = 9
     """Which draws the mixture's components start from."""
-    TABULATE = 10
-    """Draws of z for how often each component goes with each code."""
     SHARPEN = 11
     """Draws of z that the decoder's marginals are taken from."""
     LEARNED = 12
     """Which rows of a very large table are learned."""
+    CONDITIONS = 13
+    """Candidates for the conditioned values of rows."""
+    SCORE = 14
+    """Draws of z that a row's likelihood is told by."""
+    COMPLETED = 15
+    """Cells of rows that are completed."""
 
 
 def sequence(seed: int, purpose: Purpose, *where: int) -> np.random.SeedSequence:

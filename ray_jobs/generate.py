@@ -134,7 +134,10 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
         GTCoderError: what the user can mend, in one line.
     """
     bundle = Bundle.load(request.bundle, request.checksum)
-    constraints(bundle.codec, list(request.where))
+    asked = constraints(bundle.codec, list(request.where))
+    warning = Sampler(bundle.model(), bundle.codec, asked).plan.warning if asked.fields else ""
+    if warning:
+        reporter.warn(warning)
     stream = Stream(
         bundle=absolute(request.bundle),
         checksum=bundle.checksum,
@@ -149,13 +152,13 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
     if request.is_file:
         _write_file(request, bundle, stream, reporter)
         return
-    _write_folder(request, request.output(bundle), stream, reporter)
+    _write_folder(request, request.output(bundle), stream, reporter, warning)
 
 
 def _write_folder(
-    request: GenerateRequest, output: Output, stream: Stream, reporter: Reporter
+    request: GenerateRequest, output: Output, stream: Stream, reporter: Reporter, warning: str
 ) -> None:
-    """Write the files of a folder that are not there yet, then its manifest."""
+    """Write the files of a folder that are not there yet, then its manifest with a warning."""
     with (
         owned(output.folder, "generation", reporter) as hold,
         leaving(lambda: "" if hold.lost else f"{output.progress}; {_GOES_ON}"),
@@ -169,7 +172,7 @@ def _write_folder(
         output.tidy()  # after machines that were lost meanwhile
         if todo:
             output.see_whole()
-        output.finish()
+        output.finish(warning)
     rows, seconds = sum(shard.rows for shard in todo), reporter.seconds.get("generate", 0.0)
     files = counted(len(output.shards), "file")
     reporter.result(

@@ -168,10 +168,11 @@ class Output:
                 f"{self.folder} was taken over by another request; choose another --out"
             )
 
-    def finish(self) -> None:
-        """Say that all is there."""
+    def finish(self, warning: str = "") -> None:
+        """Say that all is there, and what is to be known of the rows, if anything."""
         files = [{"name": shard.name, "rows": shard.rows} for shard in self.shards]
-        self._write(MANIFEST, self.identity | {"files": files})
+        told = {"warning": warning} if warning else {}
+        self._write(MANIFEST, self.identity | told | {"files": files})
         remove(join(self.folder, _REQUEST))
 
     def is_finished(self) -> bool:

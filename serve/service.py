@@ -126,6 +126,8 @@ class Service:
             "GTCoder-Checksum": model.bundle.checksum,
         }
         with _refusing(name):
+            if warning := await self._sampling.warning(model, request):
+                headers["GTCoder-Warning"] = warning
             if request.rows <= BLOCK_ROWS:
                 return await self._sampling.small(model, request), headers
             return await self._sampling.streamed(model, request, headers), headers

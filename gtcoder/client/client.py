@@ -186,4 +186,6 @@ def _plain_value(value: object) -> object:
         return {"from": _plain_value(value[0]), "to": _plain_value(value[1])}
     if isinstance(value, list | set | frozenset):
         return [_plain_value(each) for each in value]
+    if isinstance(value, Mapping):
+        return {"mix": dict(value)}
     return value if isinstance(value, bool | int | float | str | None) else str(value)

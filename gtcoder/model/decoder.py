@@ -27,20 +27,43 @@ class Decoder(nn.Module):
     lost. Here a step also sees what was drawn before it, through one running sum shared by all
     steps (NADE, Larochelle & Murray 2011), at the price of one table look-up a step. A number is
     drawn and seen in full: its code, then the cell of the code's span it lies in.
+
+    Where part of a row is given, what the encoder makes of it, c, takes the place of z, and the
+    values given are seen by the steps before them as well. With w_s(o) the head's vector of outcome
+    o of step s, and x_s(o) what it adds to the running sum,
+
+        state_s = c + b_s + Σ_(t < s) x_t(o_t) + Σ_(t ≥ s, given) (a_t(o_t) + A w_t(o_t))
+        logit_s(o) = w_s(o) · relu(state_s) + β_s(o) + x_s(o) · Σ_(t > s, given) N w_t(o_t).
+
+    The last term is Bayes' rule: o is as much likelier as it makes what is given later likelier,
+    which is how far x_s(o) goes along w_t(o_t); so a rare value given is known from where it was
+    drawn, and not only from the few rows that have it. Every step is drawn exactly from
+
+        −log p(rest | given) = −Σ_(s not given) log p_s(o_s | given, o_t of all t < s).
     """
 
+    field: Tensor
     column: Tensor
     divisor: Tensor
     size: Tensor
     coded: Tensor
+    coded_rows: Tensor
     first: Tensor
     cell: Tensor
     cell_grouped: Tensor
     place: Tensor
     before: Tensor
+    after: Tensor
 
     def __init__(
-        self, layout: Layout, *, latent: int, hidden: int, autoregressive: bool, dropout: float = 0
+        self,
+        layout: Layout,
+        *,
+        latent: int,
+        hidden: int,
+        autoregressive: bool,
+        conditional: bool = False,
+        dropout: float = 0,
     ) -> None:
         super().__init__()
         self.steps = steps_of(layout, cells=autoregressive)
@@ -52,9 +75,15 @@ class Decoder(nn.Module):
         self.cells = [s for s, step in enumerate(self.steps) if step.is_cell]
         self.expand = nn.Sequential(nn.Linear(latent, 64), nn.GELU(), nn.Linear(64, hidden))
         self.step = nn.Parameter(torch.zeros(len(self.steps), hidden))
-        self.seen, self.seen_cells = None, None
+        self.seen, self.seen_cells, self.ahead = None, None, None
         if autoregressive:
             self.seen = OutcomeTable([pairs[s] for s in coded], hidden, std=0.1)
+        if conditional:
+            self.ahead = OutcomeTable([pairs[s] for s in coded], hidden, std=0.1)
+            self.tied, self.inverse = (nn.Linear(hidden, hidden, bias=False) for _ in range(2))
+            nn.init.zeros_(self.tied.weight)
+            with torch.no_grad():
+                self.inverse.weight.copy_(0.5 * torch.eye(hidden))  # half of the units are on
         if self.cells:
             numbers = [coded.index(s - 1) for s in self.cells]
             self.seen_cells = CellTable([pairs[s] for s in coded], numbers)
@@ -72,11 +101,16 @@ class Decoder(nn.Module):
         steps, sizes = self.steps, self.step_sizes
         order = self.grouped.order
         self.start = order.index(0)
+        self.coded_sizes = [sizes[s] for s in coded]
+        begin = [sum(sizes[:s]) for s in coded]
+        rows = [first + v for first, s in zip(begin, coded, strict=True) for v in range(sizes[s])]
         indices = {
+            "field": [step.field for step in steps],
             "column": [[step.field + fields * step.is_cell] for step in steps],
             "divisor": [[max(step.divisor, 1)] for step in steps],
             "size": [[size] for size in sizes],
             "coded": coded,
+            "coded_rows": rows,
             "first": [[sum(sizes[s] for s in coded if s < at)] for at in coded],
             "cell": self.cells,
             "cell_grouped": [order.index(s) for s in self.cells],
@@ -86,51 +120,85 @@ class Decoder(nn.Module):
         sources = [*coded, *self.cells]
         place = torch.tensor([sources.index(s) for s in range(len(steps))])
         before = torch.ones(len(steps), len(steps)).tril(-1)[order][:, sources]
+        after = torch.ones(len(steps), len(steps)).triu(1)[order][:, coded]
         self.register_buffer("place", place, persistent=False)
         self.register_buffer("before", before, persistent=False)
+        self.register_buffer("after", after, persistent=False)
 
     def outcomes(self, codes: Tensor, cells: Tensor) -> Tensor:
         """The outcome of every step, int64 (S, B), of codes and cells, int64 (B, K)."""
         both = torch.cat([codes, cells], 1).t()  # (2 K, B)
         return both[self.column[:, 0]].div(self.divisor, rounding_mode="floor") % self.size
 
-    def states(self, z: Tensor, outcomes: Tensor) -> Tensor:
+    def states(self, begin: Tensor, outcomes: Tensor, given: Tensor | None = None) -> Tensor:
         """What the heads see given the true outcomes (S, B) before them, (S, B, H), as grouped.
 
         In training, whole outcomes, and units of a row, are dropped at random, so that no step
         relies on one of them alone.
+
+        Args:
+            begin: what z, or what is given, adds to all steps, (B, H).
+            outcomes: int64 (S, B).
+            given: of each step whether all steps see it, float32 (S, B).
         """
-        first = self.expand(z) + self.step[0]  # (B, H)
+        first = begin + self.step[0]  # (B, H)
         dropout = self.dropout if self.training else 0.0
         following = torch.cat([self.step[1:], self.step[-1:]]) - self.step  # (S, H)
-        seen = [following.unsqueeze(1).expand(-1, len(z), -1)]
+        seen = [following.unsqueeze(1).expand(-1, len(begin), -1)]
         if self.seen is not None:
-            seen = self._seen(self.seen, outcomes, following, dropout)
+            kept = functional.dropout(torch.ones_like(outcomes, dtype=begin.dtype), dropout)
+            seen = self._vectors(self.seen, outcomes, kept if dropout else None, following)
+            if given is not None:
+                assert self.ahead is not None
+                ahead = self._vectors(
+                    self.ahead, outcomes, kept * given, torch.zeros_like(following)
+                )
+                first = first + torch.stack([each.sum(0) for each in ahead]).sum(0)
+                seen = [now - before for now, before in zip(seen, ahead, strict=True)]
         state = self._sums(first, seen).relu_().view(len(self.steps), *first.shape)
         if dropout:
             state = state * functional.dropout(torch.ones_like(first), dropout)
         return state
 
-    def _seen(
-        self, table: OutcomeTable, outcomes: Tensor, following: Tensor, dropout: float
+    def vectors_of(self, table: OutcomeTable) -> Tensor:
+        """What each outcome of the steps that draw codes adds to the running sum by a table."""
+        return table() + self.tied(self.coded_heads()) if table is self.ahead else table()
+
+    def coded_heads(self) -> Tensor:
+        """The heads' vectors of the steps that draw codes."""
+        return self.heads()[self.coded_rows]
+
+    def _later(self, outcomes: Tensor, given: Tensor) -> Tensor:
+        """Σ_(t > s, given) N w_t(o_t) of every step, (S, B, H), as grouped."""
+        vectors = self.inverse(self.coded_heads())
+        found = functional.embedding(outcomes[self.coded] + self.first, vectors)
+        found = found * given[self.coded].unsqueeze(2)  # (N, B, H)
+        return (self.after.to(found.dtype) @ found.flatten(1)).view(-1, *found.shape[1:])
+
+    def _vectors(
+        self, table: OutcomeTable, outcomes: Tensor, kept: Tensor | None, beside: Tensor
     ) -> list[Tensor]:
         """What outcomes add to the running sum: of codes (N, B, H), then of cells.
 
-        Each step's bias goes with what is seen before it. What is left where outcomes are dropped
-        counts for 1 / (1 - p), so that the sum's mean is that of drawing.
+        Args:
+            table: of the codes.
+            outcomes: int64 (S, B).
+            kept: how much each counts, float32 (S, B). What is left where outcomes are dropped
+                counts for 1 / (1 - p), so that the sum's mean is that of drawing.
+            beside: is added to each step's, such as the bias of the step that follows, (S, H).
         """
-        kept = functional.dropout(torch.ones_like(outcomes, dtype=following.dtype), dropout)
-        vectors, bias = table(), following[self.coded]
+        vectors, bias = self.vectors_of(table), beside[self.coded]
         at = outcomes[self.coded] + self.first
-        if dropout:
+        if kept is not None:
             coded = functional.embedding(at, vectors) * kept[self.coded].unsqueeze(2)
-            seen = [coded + bias.unsqueeze(1)]
+            found = [coded + bias.unsqueeze(1)]
         else:
-            seen = [functional.embedding(at, vectors + bias.index_select(0, table.step))]
+            kept = torch.ones_like(outcomes, dtype=beside.dtype)
+            found = [functional.embedding(at, vectors + bias.index_select(0, table.step))]
         if self.seen_cells is not None:
             codes, cells = outcomes[self.cell - 1], outcomes[self.cell]
-            seen.append(self.seen_cells(table, codes, cells, kept[self.cell], following[self.cell]))
-        return seen
+            found.append(self.seen_cells(table, codes, cells, kept[self.cell], beside[self.cell]))
+        return found
 
     def _sums(self, first: Tensor, seen: Sequence[Tensor]) -> Tensor:
         """The running sum before every step, (S, B · H), as grouped.
@@ -150,21 +218,21 @@ class Decoder(nn.Module):
         return sums
 
     @torch.no_grad()
-    def added(self) -> list[Tensor]:
-        """What each outcome adds to the running sum, S of (V_s, H).
+    def added(self, table: OutcomeTable | None) -> list[Tensor]:
+        """What each outcome adds to the running sum by a table of the codes, S of (V_s, H).
 
         Of cells (V_(s-1) · CELLS, H): all cells of the first code, then of the second.
         """
         hidden = self.heads.free.shape[1]
-        if self.seen is None:
+        if table is None:
             return [self.bias.new_zeros(size, hidden) for size in self.step_sizes]
-        coded = iter(self.seen().split([step.size for step in self.steps if not step.is_cell]))
-        cells = iter(self.seen_cells.whole(self.seen) if self.seen_cells is not None else [])
+        coded = iter(self.vectors_of(table).split(self.coded_sizes))
+        cells = iter(self.seen_cells.whole(table) if self.seen_cells is not None else [])
         return [next(cells if step.is_cell else coded) for step in self.steps]
 
     def logits(self, states: Tensor) -> list[Tensor]:
         """Logits of each step, in order, from what the heads see (S, B, H): S of (B, V_s)."""
-        grouped = self.grouped.logits(states, self.heads(), self.bias)
+        grouped = self.grouped.logits([(states, self.heads())], self.bias)
         each = [logits for group in grouped for logits in group]
         found = dict(zip(self.grouped.order, each, strict=True))
         return [found[s][:, :size] for s, size in enumerate(self.step_sizes)]
@@ -181,20 +249,54 @@ class Decoder(nn.Module):
             scalars: float32 (B, K).
         """
         outcomes = self.outcomes(codes, cells_of(scalars))
-        states = self.states(z, outcomes)
-        losses = self.grouped.cross_entropy(
-            states, self.heads(), self.bias, outcomes[self.grouped.order]
-        )  # (S, B), as grouped
-        total = losses.sum(0)
-        if self.seen_cells is not None:
-            spread = self.seen_cells.spread(outcomes[self.cell - 1])  # (N, B)
-            within = losses[self.cell_grouped]
-            total = total - (within * (1 - spread) + spread * math.log(CELLS)).sum(0)
+        states = self.states(self.expand(z), outcomes)
+        total = self._losses(states, outcomes).sum(0)
         if self.modes:
             mean, log_std = self.scalar_distribution(states[self.start])
             error = (scalars - mean).square() / (2 * (2 * log_std).exp()) + log_std
             total = total + error[:, self.modes].sum(1)
         return total
+
+    def surprise(self, context: Tensor, codes: Tensor, scalars: Tensor, given: Tensor) -> Tensor:
+        """−log p of each field that is not given, given those that are and all before it, (B, K).
+
+        0 of what is given. Its sum is −log p(rest | given).
+
+        Args:
+            context: what the encoder makes of what is given, float32 (B, H).
+            codes: int64 (B, K).
+            scalars: float32 (B, K).
+            given: bool (B, K).
+        """
+        outcomes = self.outcomes(codes, cells_of(scalars))
+        shown = given.t()[self.field]  # (S, B)
+        counts = shown.to(context.dtype)
+        states = self.states(context, outcomes, counts)
+        losses = self._losses(states, outcomes, self._later(outcomes, counts))
+        order = self.grouped.order
+        losses = losses.masked_fill(shown[order], 0.0)
+        found = losses.new_zeros(codes.shape[1], len(codes))
+        return found.index_add(0, self.field[order], losses).t()
+
+    def _losses(self, states: Tensor, outcomes: Tensor, later: Tensor | None = None) -> Tensor:
+        """−log p of each step's outcome, (S, B), as grouped; of a cell that of its density.
+
+        Args:
+            states: what the heads see, (S, B, H), as grouped.
+            outcomes: int64 (S, B).
+            later: what is given later, (S, B, H), as grouped.
+        """
+        heads = [(states, self.heads())]
+        if later is not None:
+            assert self.seen is not None
+            added = self.heads.free.new_zeros(len(self.bias), later.shape[2])
+            heads.append((later, added.index_copy(0, self.coded_rows, self.seen())))
+        losses = self.grouped.cross_entropy(heads, self.bias, outcomes[self.grouped.order])
+        if self.seen_cells is None:
+            return losses
+        spread = self.seen_cells.spread(outcomes[self.cell - 1])  # (N, B)
+        within = (losses[self.cell_grouped] - math.log(CELLS)) * spread
+        return losses.index_copy(0, self.cell_grouped, within)
 
     def scalar_distribution(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Mean t(X) (tanh) and log standard deviation θ of every field's scalar: (B, K), (K,)."""

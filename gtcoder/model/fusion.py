@@ -96,8 +96,18 @@ class Posterior(nn.Module):
 
     def forward(self, tokens: Tensor, cls: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens before fusion (B, K + 1, C), [CLS] after it (B, C) → μ, log σ², both (B, Z)."""
-        summary = cls + tokens[:, 1:].mean(1)  # (B, C): semantic + lexical
-        return self.mu(summary), bounded(self.logvar(summary), -10, 4)
+        seen = summary(tokens, cls)
+        return self.mu(seen), bounded(self.logvar(seen), -10, 4)
+
+
+def summary(tokens: Tensor, cls: Tensor) -> Tensor:
+    """[CLS]_out + 1/K Σ_k x_k of Eq. 6, (B, C): semantic + lexical.
+
+    Args:
+        tokens: before fusion, (B, K + 1, C).
+        cls: after it, (B, C).
+    """
+    return cls + tokens[:, 1:].mean(1)
 
 
 def reparameterise(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:

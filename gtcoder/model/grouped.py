@@ -37,36 +37,34 @@ class Grouped(nn.Module):
         ]
         self.register_buffer("padded", torch.tensor(padded), persistent=False)
 
-    def logits(self, inputs: Tensor, vectors: Tensor, bias: Tensor) -> list[Tensor]:
-        """inputs · vectorᵀ + bias of every outcome, (n, B, P) of each group; −∞ of what cannot be.
+    def logits(self, products: Sequence[tuple[Tensor, Tensor]], bias: Tensor) -> list[Tensor]:
+        """Σ inputs · vectorᵀ + bias of every outcome, (n, B, P) a group; −∞ of what cannot be.
 
         Args:
-            inputs: (S, B, H), in the order of the groups.
-            vectors: (V, H).
+            products: inputs (S, B, H), in the order of the groups, and vectors (V, H).
             bias: (V,).
         """
-        vectors = functional.pad(vectors, (0, 0, 0, 1)).index_select(0, self.padded)
-        bias = functional.pad(bias, (0, 1), value=-torch.inf).index_select(0, self.padded)
         counts = [len(group) for group in self.groups]
         lengths = [n * width for n, width in zip(counts, self.widths, strict=True)]
-        parts = (inputs.split(counts), vectors.split(lengths), bias.split(lengths))
-        return [
-            torch.baddbmm(b.view(len(x), 1, -1), x, v.view(len(x), -1, v.shape[1]).mT)
-            for x, v, b in zip(*parts, strict=True)
-        ]
+        bias = functional.pad(bias, (0, 1), value=-torch.inf).index_select(0, self.padded)
+        found = [each.view(n, 1, -1) for n, each in zip(counts, bias.split(lengths), strict=True)]
+        for inputs, vectors in products:
+            vectors = functional.pad(vectors, (0, 0, 0, 1)).index_select(0, self.padded)
+            parts = zip(found, inputs.split(counts), vectors.split(lengths), strict=True)
+            found = [torch.baddbmm(b, x, v.view(len(x), -1, v.shape[1]).mT) for b, x, v in parts]
+        return found
 
     def cross_entropy(
-        self, inputs: Tensor, vectors: Tensor, bias: Tensor, outcomes: Tensor
+        self, products: Sequence[tuple[Tensor, Tensor]], bias: Tensor, outcomes: Tensor
     ) -> Tensor:
         """−log softmax of the logits at the true outcomes, (S, B), in the order of the groups.
 
         Args:
-            inputs: (S, B, H), in the order of the groups.
-            vectors: (V, H).
+            products: inputs (S, B, H), in the order of the groups, and vectors (V, H).
             bias: (V,).
             outcomes: int64 (S, B), in the order of the groups.
         """
-        logits = self.logits(inputs, vectors, bias)
+        logits = self.logits(products, bias)
         targets = outcomes.split([len(group) for group in self.groups])
         losses = [
             functional.cross_entropy(x.float().flatten(0, 1), y.flatten(), reduction="none")

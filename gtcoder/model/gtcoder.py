@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gtcoder.codec.layout import Layout
 from gtcoder.config import ModelConfig
 from gtcoder.model.decoder import Decoder
-from gtcoder.model.fusion import Fusion, Posterior, reparameterise
+from gtcoder.model.fusion import Fusion, Posterior, reparameterise, summary
 from gtcoder.model.grouped import Grouped
 from gtcoder.model.latent import LatentMixture
 from gtcoder.model.prior import LabelPrior, gaussian_log_prob
@@ -33,6 +33,17 @@ class Losses(NamedTuple):
     """Eq. 9, against the latent mixture that rows are drawn from; 0 before it is fitted."""
     contrastive: Tensor
     """Eq. 11; 0 when switched off."""
+    conditional: Tensor
+    """−log p(rest | given) of the rows that are shown in part; 0 without any."""
+
+
+class Asked(NamedTuple):
+    """Rows to be completed from part of them."""
+
+    rows: Tensor
+    """Which rows of a batch, int64 (A,); one can be asked several times."""
+    given: Tensor
+    """Which of their fields are given, bool (A, K)."""
 
 
 class GTCoder(nn.Module):
@@ -42,7 +53,7 @@ class GTCoder(nn.Module):
         super().__init__()
         self.config = config
         width, latent = config.width, config.latent
-        self.tokens = Tokens(layout, width)
+        self.tokens = Tokens(layout, width, conditional=config.conditional)
         self.fusion = Fusion(
             width=width, heads=config.heads, layers=config.layers if config.fusion else 0
         )
@@ -52,9 +63,12 @@ class GTCoder(nn.Module):
             latent=latent,
             hidden=config.hidden,
             autoregressive=config.autoregressive,
+            conditional=config.conditional,
             dropout=config.dropout,
         )
-        self.mixture = LatentMixture(config.components, latent, sum(self.tokens.cardinalities))
+        if config.conditional:
+            self.context = nn.Linear(width, config.hidden)
+        self.mixture = LatentMixture(config.components, latent)
         discrete = [k for k, field in enumerate(layout.fields) if field.discrete]
         self.contrast = config.contrastive and bool(discrete)
         self.prior = None
@@ -66,10 +80,10 @@ class GTCoder(nn.Module):
 
     def free_parameters(self) -> list[nn.Parameter]:
         """Vectors of single values, which few rows have a say in: they decay when rows are few."""
-        seen, heads = self.decoder.seen, self.decoder.heads
-        embedding = self.tokens.embedding.weight
+        decoder, embedding = self.decoder, self.tokens.embedding.weight
         assert isinstance(embedding, nn.Parameter)
-        return [embedding, heads.free] + ([seen.free] if seen is not None else [])
+        tables = [decoder.heads, decoder.seen, decoder.ahead]
+        return [embedding, *(table.free for table in tables if table is not None)]
 
     def encode(
         self, codes: Tensor, scalars: Tensor, whole: int = 0
@@ -86,6 +100,21 @@ class GTCoder(nn.Module):
         mu, logvar = self.posterior(tokens, cls)
         return mu.float(), logvar.float(), fused
 
+    def context_of(self, codes: Tensor, scalars: Tensor, given: Tensor) -> Tensor:
+        """What the decoder begins with where part of a row is given, (B, H).
+
+        Linear([CLS]_out + 1/K Σ_k x_k) as in Eq. 6, over tokens x of which those not given say
+        only that.
+
+        Args:
+            codes: int64 (B, K), any where not given.
+            scalars: float32 (B, K).
+            given: bool (B, K).
+        """
+        tokens = self.tokens(codes, scalars, given)
+        cls, _ = self.fusion(tokens, 0)
+        return self.context(summary(tokens, cls))
+
     def attention(self, codes: Tensor, scalars: Tensor) -> Tensor:
         """The last fusion layer's attention, averaged over heads, (B, K + 1, K + 1); [CLS] first.
 
@@ -94,7 +123,13 @@ class GTCoder(nn.Module):
         return self.fusion.attention(self.tokens(codes, scalars))
 
     def forward(
-        self, codes: Tensor, scalars: Tensor, *, noise: Tensor, against_mixture: bool
+        self,
+        codes: Tensor,
+        scalars: Tensor,
+        *,
+        noise: Tensor,
+        against_mixture: bool,
+        asked: Asked | None = None,
     ) -> Losses:
         """Losses of a batch.
 
@@ -103,7 +138,14 @@ class GTCoder(nn.Module):
             scalars: float32 (B, K).
             noise: float32 (B, Z), standard normal: the draw of z.
             against_mixture: whether the latent mixture is fitted and has its own KL.
+            asked: A rows of the batch that are to be completed besides.
         """
+        conditional = noise.new_zeros(())
+        if asked is not None:
+            part, places = codes[asked.rows], scalars[asked.rows]
+            context = self.context_of(part, places, asked.given)
+            surprise = self.decoder.surprise(context, part, places, asked.given)
+            conditional = surprise.sum(1).mean()
         contrasted = -(-len(codes) // CONTRASTED) if self.contrast else 0
         mu, logvar, fused = self.encode(codes, scalars, contrasted)
         z = reparameterise(mu, logvar, noise)  # (B, Z)
@@ -114,6 +156,7 @@ class GTCoder(nn.Module):
             kl_label=(entropy - self.label_log_prob(z, codes)).mean(),
             kl_mixture=(entropy - self.mixture.log_prob(z)).mean() if against_mixture else zero,
             contrastive=self.contrastive(fused, codes[:contrasted]) if self.contrast else zero,
+            conditional=conditional,
         )
 
     def label_log_prob(self, z: Tensor, codes: Tensor) -> Tensor:
@@ -133,6 +176,6 @@ class GTCoder(nn.Module):
         anchors = self.projection(fused[:, 1 + fields].transpose(0, 1))  # (M, B, C)
         words = self.prior.embedding.weight / self.config.tau
         losses = self.contrasts.cross_entropy(
-            anchors, words, words.new_zeros(len(words)), codes[:, fields].t()
+            [(anchors, words)], words.new_zeros(len(words)), codes[:, fields].t()
         )
         return losses.mean()

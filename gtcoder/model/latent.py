@@ -1,6 +1,6 @@
 """The full-covariance Gaussian mixture that z is drawn from, and one EM step as map and reduce.
 
-Shapes: B rows, G components, Z latent, V codes of all fields.
+Shapes: B rows, G components, Z latent.
 """
 
 import math
@@ -16,29 +16,25 @@ class LatentMixture(nn.Module):
     encoder puts the rows. This one is fitted to where it does, and becomes the prior of Eq. 9.
 
     Kept as weights (G,), means (G, Z), Cholesky factors (G, Z, Z) of the covariances and their
-    inverses, so that drawing is one matrix product and the density another; with them the
-    frequency of every code in every component, (G, V), which conditions start from.
+    inverses, so that drawing is one matrix product and the density another.
     """
 
     weights: Tensor
     means: Tensor
     cholesky: Tensor
     whitening: Tensor
-    frequencies: Tensor
 
-    def __init__(self, components: int, latent: int, codes: int) -> None:
+    def __init__(self, components: int, latent: int) -> None:
         super().__init__()
         eye = torch.eye(latent).expand(components, latent, latent).clone()
         self.register_buffer("weights", torch.full((components,), 1 / components))
         self.register_buffer("means", torch.zeros(components, latent))
         self.register_buffer("cholesky", eye)
         self.register_buffer("whitening", eye.clone(), persistent=False)
-        self.register_buffer("frequencies", torch.zeros(components, codes))
 
     def resize(self, weights: Tensor, means: Tensor, cholesky: Tensor) -> None:
         """Become another mixture, of any number of components."""
         self.weights, self.means, self.cholesky = weights, means, cholesky
-        self.frequencies = self.frequencies[:1].expand(len(weights), -1).clone()
         self.refresh()
 
     def refresh(self) -> None:

@@ -155,6 +155,10 @@ class CellTable(nn.Module):
         """1 where a number's code (N, R) has a span, 0 where it is one value."""
         return (self.along[codes + self.begin, 0, 0] != 0).float()
 
+    def spreads(self) -> list[Tensor]:
+        """1 of each number's codes that have a span, 0 of those that are one value: N of (V_n,)."""
+        return [each.float() for each in (self.along[:, 0, 0] != 0).split(self.sizes)]
+
     def whole(self, table: OutcomeTable) -> list[Tensor]:
         """The vector of each number's every code and cell: N of (V_n · CELLS, H)."""
         most, device = max(self.sizes), self.along.device

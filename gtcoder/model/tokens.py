@@ -20,7 +20,7 @@ class Tokens(nn.Module):
     low: Tensor
     width: Tensor
 
-    def __init__(self, layout: Layout, width: int) -> None:
+    def __init__(self, layout: Layout, width: int, *, conditional: bool = False) -> None:
         super().__init__()
         self.cardinalities = cardinalities = [field.cardinality for field in layout.fields]
         self.embedding = nn.Embedding(sum(cardinalities), width)
@@ -29,18 +29,22 @@ class Tokens(nn.Module):
         self.cls = nn.Parameter(torch.empty(width))
         for weight in (self.embedding.weight, self.slope, self.bias, self.cls):
             nn.init.normal_(weight, std=width**-0.5)
+        self.absent = None
+        if conditional:
+            self.absent = nn.Parameter(torch.zeros(len(cardinalities), width))
         first = torch.tensor([0, *cardinalities[:-1]]).cumsum(0)
         ranks = [rank_of_codes(field) for field in layout.fields]
         self.register_buffer("first", first, persistent=False)
         self.register_buffer("low", torch.cat([low for low, _ in ranks]), persistent=False)
         self.register_buffer("width", torch.cat([width for _, width in ranks]), persistent=False)
 
-    def forward(self, codes: Tensor, scalars: Tensor) -> Tensor:
+    def forward(self, codes: Tensor, scalars: Tensor, given: Tensor | None = None) -> Tensor:
         """Tokens of a batch.
 
         Args:
             codes: int64 (B, K).
             scalars: float32 (B, K).
+            given: which fields are there, bool (B, K); the others have a token that says so.
 
         Returns:
             float32 (B, K + 1, C), [CLS] first.
@@ -48,6 +52,9 @@ class Tokens(nn.Module):
         at = codes + self.first  # (B, K)
         rank = self.low[at] + self.width[at] * scalars  # (B, K)
         fields = self.embedding(at) + rank.unsqueeze(-1) * self.slope + self.bias  # (B, K, C)
+        if given is not None:
+            assert self.absent is not None
+            fields = torch.where(given.unsqueeze(2), fields, self.absent)
         cls = self.cls.expand(len(codes), 1, -1)  # (B, 1, C)
         return torch.cat([cls, fields], dim=1)  # (B, K + 1, C)
 

@@ -80,7 +80,7 @@ class Rules:
                 code = pa.field(rule.name, pa.int64(), nullable=False)
                 fields += [] if code in fields else [code]
             else:
-                fields += _fields_beside(rule, field)
+                fields += fields_beside(rule, field)
         return fields
 
     @np.errstate(all="ignore")
@@ -208,7 +208,7 @@ def gap_name(target: str, lows: Sequence[str]) -> str:
     return f"{quoted(target)} above {', '.join(map(quoted, lows))}"
 
 
-def _fields_beside(rule: Derived, field: pa.Field) -> list[pa.Field]:
+def fields_beside(rule: Derived, field: pa.Field) -> list[pa.Field]:
     """What is learned beside a derived column, in its place."""
     fields = []
     if isinstance(rule.formula, Above):

@@ -1,296 +1,180 @@
-"""Drawing encoded rows: a component, z, then one step a field, all from given uniform numbers.
+"""Drawing encoded rows: z or what is given, then one step a field, all from given uniform numbers.
 
 A row is a function of its plan and its own uniforms alone. Rows under all plans are computed
 together, in tiles of a fixed shape, so that rounding depends neither on how many are asked for at
 once nor on their neighbours.
 
-Shapes: T rows of a tile, S steps, K fields, Z latent, H hidden, V_s outcomes of step s.
+Shapes: B rows, T tries of a tile, S steps, K fields, Z latent.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gtcoder.codec.layout import Encoded, Layout
+from gtcoder.codec.layout import Encoded, Layout, concat, none, take
 from gtcoder.model.gtcoder import GTCoder
-from gtcoder.model.steps import CELLS
-from gtcoder.sampling.plan import CANDIDATES, Plan, padded_size
-from gtcoder.sampling.scalars import below_one, draw_scalars
+from gtcoder.model.steps import cells_of
+from gtcoder.sampling.folded import TILE_ROWS, Folded, Lanes
+from gtcoder.sampling.plan import Plan
+from gtcoder.sampling.scalars import Spans, draw_scalars
 from gtcoder.where.conditions import Conditions
 
-TILE_ROWS = 1_024
-"""Rows, or candidates for rows, computed at once."""
 _MIDDLE = 0.5
 """The uniform number of what is drawn only to fill a tile."""
-
-
-@dataclass(slots=True)
-class Lanes:
-    """Rows, or candidates for them, while they are drawn."""
-
-    state: Tensor
-    """Running sum that the heads see, (T, H)."""
-    first: Tensor
-    """The state before the first step, which scalars of modes follow from, (T, H)."""
-    outcomes: Tensor
-    """Outcome of every step so far, int64 (T, S)."""
-    log_weight: Tensor
-    """Log likelihood of the conditions met so far, (T,)."""
-
-    def take(self, rows: Tensor) -> "Lanes":
-        """Some of them."""
-        return Lanes(*(each[rows] for each in self._tensors))
-
-    def put(self, at: slice, other: "Lanes") -> None:
-        """Replace some of them."""
-        for mine, theirs in zip(self._tensors, other._tensors, strict=True):
-            mine[at] = theirs
-
-    @staticmethod
-    def joined(parts: Sequence["Lanes"]) -> "Lanes":
-        """All of several."""
-        return Lanes(*map(torch.cat, zip(*(part._tensors for part in parts), strict=True)))
-
-    @property
-    def _tensors(self) -> tuple[Tensor, ...]:
-        return self.state, self.first, self.outcomes, self.log_weight
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Consecutive rows of a tile under one plan."""
-
-    plan: Plan
-    rows: slice
 
 
 class Drawer:
     """Draws encoded rows from a trained model, under conditions or none, on the model's device."""
 
     def __init__(self, model: GTCoder, layout: Layout) -> None:
-        self.model, self.layout = model, layout
-        self.device = model.mixture.means.device
-        self.decoder, self.mixture = model.decoder.eval(), model.mixture
-        self.latent = model.config.latent
+        self.layout, self.folded = layout, Folded(model)
         self.free = self.plan()
-        with torch.inference_mode():
-            self._fold()
+        self.head = self.folded.width + len(layout.fields)
+        """Uniform numbers that all tries at a row share: of its option or z, and its scalars."""
 
     def plan(self, asked: Conditions | None = None) -> Plan:
         """How rows that meet conditions are drawn."""
-        with torch.inference_mode():
-            return Plan.of(self.model, asked or Conditions())
+        return Plan.of(self.folded, self.layout, asked or Conditions())
 
-    def _fold(self) -> None:
-        """Each head's weights, and what an outcome adds to the state before the next step."""
-        decoder = self.decoder
-        weights, biases = (
-            decoder.heads().split(decoder.step_sizes),
-            decoder.bias.split(decoder.step_sizes),
-        )
-        self.heads = [_padded(w, b) for w, b in zip(weights, biases, strict=True)]
-        step = decoder.step
-        following = torch.cat([step[1:], step[-1:]]) - step  # (S, H)
-        self.tables = [a + b for a, b in zip(decoder.added(), following, strict=True)]
+    def width(self, plan: Plan) -> int:
+        """Uniform numbers a row is made of: the shared ones, which try is kept, and their steps."""
+        return self.head + 1 + plan.tries * len(self.folded.sizes)
 
     @torch.inference_mode()
     def draw(self, parts: Sequence[tuple[Plan, np.ndarray]]) -> Encoded:
         """Encoded rows of all parts, one part after another.
 
         Args:
-            parts: plans, and the float64 (B, `plan.width`) uniforms in [0, 1) of rows under them.
+            parts: plans, and the float64 (B, `width`) uniforms in [0, 1) of rows under them.
         """
-        conditioned = [(plan, each) for plan, each in parts if plan.prefix and len(each)]
-        chosen = self._chosen(conditioned)
-        segments = _segments((plan, len(uniforms)) for plan, uniforms in parts)
-        uniforms = np.concatenate([self._kept(plan, uniforms) for plan, uniforms in parts])
-        tiles, used = [], 0
+        tries = [(plan, self._tries(plan, uniforms)) for plan, uniforms in parts]
+        uniforms = np.concatenate([each for _, each in tries])
+        drawn, weights = [none(self.layout)], [np.zeros(0, np.float32)]
         for start in range(0, len(uniforms), TILE_ROWS):
-            tile = _tile(uniforms[start : start + TILE_ROWS], TILE_ROWS)
-            inside = _inside(segments, start, TILE_ROWS)
-            count = sum(s.rows.stop - s.rows.start for s in inside if s.plan.prefix)
-            codes, scalars = self._finish(tile, inside, chosen, used)
-            rows = min(len(uniforms) - start, TILE_ROWS)
-            tiles.append((codes[:rows], scalars[:rows]))
-            used += count
-        if not tiles:
-            tiles = [(torch.zeros(0, len(self.layout.fields)),) * 2]
-        codes, scalars = (torch.cat(each).cpu() for each in zip(*tiles, strict=True))
-        return Encoded(codes.to(torch.int16).numpy(), scalars.float().numpy())
+            tile = self._there(_filled(uniforms[start : start + TILE_ROWS]))
+            encoded, log_weight = self._tile(tile, list(_inside(tries, start)))
+            count = min(len(uniforms) - start, TILE_ROWS)
+            drawn.append(take(encoded, slice(count)))
+            weights.append(log_weight[:count])
+        return take(concat(drawn), self._kept(parts, np.concatenate(weights)))
 
-    def _chosen(self, parts: Sequence[tuple[Plan, np.ndarray]]) -> Lanes | None:
-        """The candidate that is kept of every row under conditions, after its prefix."""
-        if not parts:
-            return None
-        most = 1 + self.latent + max(plan.prefix for plan, _ in parts)
-        lanes = np.concatenate([_candidates(plan, uniforms, most) for plan, uniforms in parts])
-        last = np.concatenate([u[:, plan.candidates * plan.each_candidate] for plan, u in parts])
-        segments = _segments((plan, plan.candidates * len(u)) for plan, u in parts)
-        kept = []
-        for start in range(0, len(lanes), TILE_ROWS):
-            tile = self._there(_tile(lanes[start : start + TILE_ROWS], TILE_ROWS))
-            inside = _inside(segments, start, TILE_ROWS)
-            rows = self._begin(tile, inside)
-            self._advance(rows, inside, tile[:, 1 + self.latent :], before=True)
-            first = start // CANDIDATES
-            uniform = self._there(last[first : first + TILE_ROWS // CANDIDATES])
-            kept.append(rows.take(_choose(rows.log_weight, uniform)))
-        return Lanes.joined(kept)
+    @torch.inference_mode()
+    def complete(
+        self,
+        rows: Encoded,
+        given: np.ndarray,
+        within: Mapping[int, np.ndarray],
+        uniforms: np.ndarray,
+    ) -> Encoded:
+        """Rows with what is not given drawn.
 
-    def _finish(
-        self, uniforms: np.ndarray, inside: Sequence[Segment], chosen: Lanes | None, used: int
-    ) -> tuple[Tensor, Tensor]:
-        """Codes (T, K) and scalars (T, K) of a tile, whose conditioned rows have begun."""
-        tile, steps = self._there(uniforms), len(self.decoder.steps)
-        rows = self._begin(tile, [Segment(self.free, slice(0, len(tile)))])
-        for segment in inside:
-            if segment.plan.prefix:
-                assert chosen is not None
-                count = segment.rows.stop - segment.rows.start
-                rows.put(
-                    segment.rows, chosen.take(torch.arange(used, used + count, device=self.device))
-                )
-                used += count
-        left = tile[:, 1 + self.latent :]
-        self._advance(rows, inside, left[:, :steps], before=False)
-        codes, cells = self._codes(rows.outcomes)
-        spans = [(segment.rows, segment.plan.spans) for segment in inside]
-        within = left[:, steps:]
-        scalars = draw_scalars(self.decoder, self.layout, codes, cells, rows.first, spans, within)
-        return codes, scalars
-
-    def _begin(self, uniforms: Tensor, inside: Sequence[Segment]) -> Lanes:
-        """Rows before their first step, from the uniforms of their component and of z."""
-        chosen = torch.zeros(len(uniforms), dtype=torch.long, device=self.device)
-        log_weight = torch.zeros(len(uniforms), device=self.device)
-        for segment in inside:
-            cdf, at = segment.plan.component_cdf, segment.rows
-            drawn = torch.searchsorted(cdf, uniforms[at, 0].contiguous(), right=True)
-            chosen[at] = drawn.clamp_max(len(cdf) - 1)
-            log_weight[at] = -segment.plan.component_log_likelihood[chosen[at]]
-        normal = uniforms[:, 1 : 1 + self.latent].clamp(1e-12, 1 - 1e-12)
-        noise = torch.special.ndtri(normal).float()  # (T, Z)
-        spread = torch.einsum("tij,tj->ti", self.mixture.cholesky[chosen], noise)
-        state = self.decoder.expand(self.mixture.means[chosen] + spread) + self.decoder.step[0]
-        outcomes = chosen.new_zeros(len(state), len(self.decoder.steps))
-        return Lanes(state, state.clone(), outcomes, log_weight)
-
-    def _advance(
-        self, rows: Lanes, inside: Sequence[Segment], uniforms: Tensor, *, before: bool
-    ) -> None:
-        """Take steps by inverse CDF: those of each plan's prefix, or those that follow it."""
-        prefix = rows.outcomes.new_zeros(len(rows.state), 1)
-        for segment in inside:
-            prefix[segment.rows] = segment.plan.prefix
-        longest = max((segment.plan.prefix for segment in inside), default=0)
-        for s in range(longest) if before else range(len(self.decoder.steps)):
-            weight, bias = self.heads[s]
-            logits = torch.addmm(bias, torch.relu(rows.state), weight)  # (T, V_s)
-            if before:
-                self._constrain(s, logits, rows, inside)
-            cdf = logits.softmax(1).cumsum(1)
-            at_share = below_one(uniforms[:, s : s + 1]) * cdf[:, -1:]
-            outcome = torch.searchsorted(cdf, at_share, right=True)
-            outcome = outcome.clamp_max(self.decoder.step_sizes[s] - 1)  # (T, 1)
-            at = outcome[:, 0]
-            if self.decoder.steps[s].is_cell:
-                at = at + rows.outcomes[:, s - 1] * CELLS
-            added = self.tables[s].index_select(0, at)
-            if s < longest:
-                taken = (prefix > s) == before
-                outcome = torch.where(taken, outcome, rows.outcomes[:, s : s + 1])
-                added = torch.where(taken, added, 0.0)
-            rows.outcomes[:, s : s + 1] = outcome
-            rows.state += added
-
-    def _constrain(self, s: int, logits: Tensor, rows: Lanes, inside: Sequence[Segment]) -> None:
-        """Leave the outcomes that meet the conditions, and weigh the rows by their likelihood.
-
-        log w += log Σ_o p(o) · a_o: the logsumexp with the conditions less that without.
+        Args:
+            rows: B of them; any codes where they are not given.
+            given: bool (B, K).
+            within: of some fields, which codes they may have where they are drawn, bool (B, V).
+            uniforms: float64 (B, `width` of free rows) in [0, 1).
         """
-        bound = [segment for segment in inside if s in segment.plan.allowed]
-        if not bound:
-            return
-        free = logits.logsumexp(1)
-        for segment in bound:
-            table, at = segment.plan.allowed[s], segment.rows
-            logits[at] += table[rows.outcomes[at, s - 1]] if len(table) > 1 else table
-        rows.log_weight += logits.logsumexp(1) - free
+        done = [none(self.layout)]
+        for start in range(0, len(rows), TILE_ROWS):
+            part = slice(start, start + TILE_ROWS)
+            known = {k: _filled(each[part], True) for k, each in within.items()}
+            tile = [rows.codes, rows.scalars, given, np.delete(uniforms, self.head, 1)]
+            codes, scalars, shown, numbers = (_filled(each[part]) for each in tile)
+            drawn = self._completed(Encoded(codes, scalars), shown, known, self._there(numbers))
+            kept = Encoded(
+                np.where(shown, codes, drawn.codes), np.where(shown, scalars, drawn.scalars)
+            )
+            done.append(take(kept, slice(min(len(rows) - start, TILE_ROWS))))
+        return concat(done)
 
-    def _codes(self, outcomes: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
-        """Codes (T, K) and the cells (T,) of fields that have some, from all outcomes (T, S)."""
-        codes = outcomes.new_zeros(len(outcomes), len(self.layout.fields))
-        cells = {}
-        for s, step in enumerate(self.decoder.steps):
-            if step.is_cell:
-                cells[step.field] = outcomes[:, s]
-            else:
-                codes[:, step.field] += outcomes[:, s] * step.divisor
-        limit = outcomes.new_tensor([field.cardinality - 1 for field in self.layout.fields])
-        return torch.minimum(codes, limit), cells
+    def _completed(
+        self,
+        rows: Encoded,
+        given: np.ndarray,
+        within: Mapping[int, np.ndarray],
+        uniforms: Tensor,
+    ) -> Encoded:
+        """A tile of rows completed; those of which nothing is given begin with z."""
+        folded, scalars = self.folded, self._there(rows.scalars)
+        codes = self._there(rows.codes).long().where(self._there(given), 0)
+        outcomes = folded.decoder.outcomes(codes, cells_of(scalars)).t().contiguous()
+        outcomes = outcomes.where(self._there(given[:, folded.fields]), 0)
+        begun = folded.from_given(outcomes, scalars, given)
+        some = self._there(np.asarray(given.any(1))).unsqueeze(1)
+        free = folded.from_mixture(uniforms[:, : folded.width])
+        begun.state = torch.where(some, begun.state, free.state)
+        allowed = {k: self._there(each) for k, each in within.items()}
+        return self._finished(begun, uniforms, (), allowed)[0]
+
+    def _tries(self, plan: Plan, uniforms: np.ndarray) -> np.ndarray:
+        """The uniforms of every try, (B · tries, head + S), those of a row one after another."""
+        shared = np.repeat(uniforms[:, : self.head], plan.tries, axis=0)
+        steps = uniforms[:, self.head + 1 :].reshape(len(shared), len(self.folded.sizes))
+        return np.concatenate([shared, steps], axis=1)
+
+    def _tile(
+        self, tile: Tensor, inside: Sequence[tuple[Plan, slice]]
+    ) -> tuple[Encoded, np.ndarray]:
+        """A tile's tries (T,) from their uniforms, and the logarithms of their weights (T,)."""
+        folded, spans = self.folded, list[tuple[slice, Spans]]()
+        rows = folded.from_mixture(tile[:, : folded.width])
+        for plan, at in inside:
+            if plan.options is not None:
+                rows.put(at, plan.options.take(tile[at, 0]))
+            spans.append((at, plan.spans))
+        if any(plan.tries > 1 for plan, _ in inside):
+            rows.plain = folded.plain.expand_as(rows.state)
+        return self._finished(rows, tile, spans)
+
+    def _finished(
+        self,
+        rows: Lanes,
+        tile: Tensor,
+        spans: Sequence[tuple[slice, Spans]],
+        within: Mapping[int, Tensor] | None = None,
+    ) -> tuple[Encoded, np.ndarray]:
+        """A tile's rows that have begun, and the logarithms of their weights (T,)."""
+        folded, first = self.folded, rows.state.clone()
+        log_weight = folded.advance(rows, tile[:, self.head :], within=within)
+        codes, cells = folded.codes_of(rows.outcomes)
+        places = tile[:, folded.width : self.head]
+        scalars = draw_scalars(folded.decoder, self.layout, codes, cells, first, spans, places)
+        encoded = Encoded(codes.cpu().to(torch.int16).numpy(), scalars.cpu().float().numpy())
+        return encoded, log_weight.cpu().numpy()
+
+    def _kept(self, parts: Sequence[tuple[Plan, np.ndarray]], log_weight: np.ndarray) -> np.ndarray:
+        """Which try of every row is kept, (B,)."""
+        kept, start = [np.zeros(0, np.int64)], 0
+        for plan, uniforms in parts:
+            each = log_weight[start : start + len(uniforms) * plan.tries].reshape(-1, plan.tries)
+            first = start + np.arange(len(uniforms)) * plan.tries
+            if plan.tries > 1:
+                weights = np.exp(each - each.max(1, keepdims=True)).cumsum(1, np.float64)
+                chosen = uniforms[:, self.head : self.head + 1] * weights[:, -1:]
+                first = first + (weights <= chosen).sum(1)
+            kept.append(first)
+            start += each.size
+        return np.concatenate(kept)
 
     def _there(self, array: np.ndarray) -> Tensor:
         """An array on the model's device."""
-        return torch.from_numpy(array).to(self.device)
-
-    def _kept(self, plan: Plan, uniforms: np.ndarray) -> np.ndarray:
-        """The uniforms of a row itself, (B, 1 + Z + S + K), without those of its candidates."""
-        split = plan.candidates * plan.each_candidate
-        last = len(self.decoder.steps) + len(self.layout.fields)
-        kept = np.full((len(uniforms), 1 + self.latent + last), _MIDDLE)
-        if not plan.prefix:
-            kept[:, :split] = uniforms[:, :split]
-        kept[:, kept.shape[1] - (plan.width - split - 1) :] = uniforms[:, split + 1 :]
-        return kept
+        return torch.from_numpy(array).to(self.folded.device)
 
 
-def _candidates(plan: Plan, uniforms: np.ndarray, width: int) -> np.ndarray:
-    """The uniforms of every candidate, (B · candidates, width)."""
-    split = plan.candidates * plan.each_candidate
-    each = uniforms[:, :split].reshape(-1, plan.each_candidate)
-    lanes = np.full((len(each), width), _MIDDLE)
-    lanes[:, : plan.each_candidate] = each
-    return lanes
+def _inside(tries: Sequence[tuple[Plan, np.ndarray]], start: int) -> Iterator[tuple[Plan, slice]]:
+    """The tries under each plan within a tile, counted from its first."""
+    begin = -start
+    for plan, uniforms in tries:
+        end = begin + len(uniforms)
+        if begin < TILE_ROWS and end > 0 and end > begin:
+            yield plan, slice(max(begin, 0), min(end, TILE_ROWS))
+        begin = end
 
 
-def _choose(log_weight: Tensor, uniform: Tensor) -> Tensor:
-    """One candidate a row, by weight: indices into the flat candidates of (rows,) uniforms."""
-    cdf = log_weight.view(-1, CANDIDATES)[: len(uniform)].double().softmax(1).cumsum(1)
-    kept = torch.searchsorted(cdf, uniform.unsqueeze(1).contiguous(), right=True)[:, 0]
-    first = torch.arange(len(uniform), device=uniform.device) * CANDIDATES
-    return first + kept.clamp_max(CANDIDATES - 1)
-
-
-def _segments(parts: Iterable[tuple[Plan, int]]) -> list[Segment]:
-    """Where the rows under each plan lie."""
-    found, start = [], 0
-    for plan, count in parts:
-        found.append(Segment(plan, slice(start, start + count)))
-        start += count
-    return found
-
-
-def _inside(segments: Sequence[Segment], start: int, rows: int) -> list[Segment]:
-    """The segments within a tile, counted from its first row."""
-    return [
-        Segment(s.plan, slice(max(s.rows.start - start, 0), min(s.rows.stop - start, rows)))
-        for s in segments
-        if s.rows.start < start + rows and s.rows.stop > start and s.rows.stop > s.rows.start
-    ]
-
-
-def _tile(uniforms: np.ndarray, rows: int) -> np.ndarray:
-    """The same, filled up to so many rows."""
-    short = rows - len(uniforms)
-    filling = np.full((short, uniforms.shape[1]), _MIDDLE)
-    return np.concatenate([uniforms, filling]) if short else np.ascontiguousarray(uniforms)
-
-
-def _padded(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A head (V_s, H), (V_s,) as (H, P), (P,), with outcomes that cannot be drawn."""
-    short = padded_size(len(bias)) - len(bias)
-    wide = torch.nn.functional.pad(weight, (0, 0, 0, short)).T.contiguous()
-    return wide, torch.nn.functional.pad(bias, (0, short), value=-torch.inf)
+def _filled(values: np.ndarray, value: float | bool = _MIDDLE) -> np.ndarray:
+    """The same, filled up to the rows of a tile."""
+    short = TILE_ROWS - len(values)
+    filling = np.full((short, values.shape[1]), value, values.dtype)
+    return np.concatenate([values, filling]) if short else np.ascontiguousarray(values)

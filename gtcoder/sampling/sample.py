@@ -49,12 +49,16 @@ class Range:
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def uniforms(self, attempt: int = 0) -> Iterator[np.ndarray]:
-        """The random numbers of its rows, block by block, (≤ 4,096, plan width + 2).
+    def uniforms(self, width: int, attempt: int = 0) -> Iterator[np.ndarray]:
+        """The random numbers of its rows, block by block, (≤ 4,096, width + 2).
 
         Every attempt at a row has its own.
+
+        Args:
+            width: numbers that drawing a row takes.
+            attempt: at these rows, from 0.
         """
-        width = self.plan.width + DECODE_COLUMNS
+        width = width + DECODE_COLUMNS
         for block in range(self.start // BLOCK_ROWS, -(-self.stop // BLOCK_ROWS)):
             first = block * BLOCK_ROWS
             key = sequence(self.seed, Purpose.ROWS, block, *([attempt] if attempt else []))
@@ -149,12 +153,46 @@ class Sampler:
         fields = len(self.codec.layout.fields)
         codes, scalars = [np.zeros((0, fields), np.int16)], [np.zeros((0, fields), np.float32)]
         uniforms = [np.zeros((0, DECODE_COLUMNS))]
-        for group in _grouped(tries):
+        for group in self._grouped(tries):
             drawn = self.drawer.draw([(plan, each[:, DECODE_COLUMNS:]) for plan, each in group])
             codes.append(drawn.codes)
             scalars.append(drawn.scalars)
             uniforms += [each[:, :DECODE_COLUMNS].copy() for _, each in group]
         return Encoded(np.concatenate(codes), np.concatenate(scalars)), np.concatenate(uniforms)
+
+    def _grouped(
+        self, tries: Iterable[tuple[Range, int]]
+    ) -> Iterator[list[tuple[Plan, np.ndarray]]]:
+        """The ranges' uniforms in groups of about a block of tries."""
+        group: list[tuple[Plan, np.ndarray]] = []
+        for each, attempt in tries:
+            for uniforms in each.uniforms(self.drawer.width(each.plan), attempt):
+                group.append((each.plan, uniforms))
+                if sum(len(rows) * plan.tries for plan, rows in group) >= BLOCK_ROWS:
+                    yield group
+                    group = []
+        if group:
+            yield group
+
+
+def numbers_of(
+    seed: int, purpose: Purpose, rows: np.ndarray, width: int, *where: int
+) -> np.ndarray:
+    """Random numbers in [0, 1) of rows by their numbers, float64 (B, width).
+
+    Args:
+        seed: of them all.
+        purpose: of them all.
+        rows: numbers of rows, int64 (B,), ascending.
+        width: numbers of each row.
+        *where: what else they follow from.
+    """
+    found = [np.zeros((0, width))]
+    for block in np.unique(rows // BLOCK_ROWS).tolist():
+        inside = rows[rows // BLOCK_ROWS == block] - block * BLOCK_ROWS
+        rng = np.random.Generator(np.random.Philox(sequence(seed, purpose, block, *where)))
+        found.append(rng.random((int(inside[-1]) + 1, width))[inside])
+    return np.concatenate(found)
 
 
 def _pieces(whole: Range, rows: np.ndarray) -> list[Range]:
@@ -165,18 +203,3 @@ def _pieces(whole: Range, rows: np.ndarray) -> list[Range]:
     last = [whole.start + int(rows[at - 1]) + 1 for at in ends]
     pairs = zip(first, last, strict=True)
     return [Range(whole.plan, whole.seed, start, stop) for start, stop in pairs]
-
-
-def _grouped(
-    tries: Iterable[tuple[Range, int]],
-) -> Iterator[list[tuple[Plan, np.ndarray]]]:
-    """The ranges' uniforms in groups of about a block: under conditions a row takes hundreds."""
-    group: list[tuple[Plan, np.ndarray]] = []
-    for each, attempt in tries:
-        for uniforms in each.uniforms(attempt):
-            group.append((each.plan, uniforms))
-            if sum(len(rows) for _, rows in group) >= BLOCK_ROWS:
-                yield group
-                group = []
-    if group:
-        yield group

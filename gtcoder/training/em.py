@@ -2,7 +2,7 @@
 
 Each worker adds up N_g, Σz and Σzzᵀ over its own rows; one all-reduce an iteration.
 
-Shapes: B rows, K fields, Z latent, G components, V all codes.
+Shapes: B rows, K fields, Z latent, G components.
 """
 
 import numpy as np
@@ -52,19 +52,18 @@ def refresh(
 def finish(
     model: GTCoder, rows: EncodedRows, *, seed: int, fits: int, most: int | None = None
 ) -> None:
-    """The last fit, and what conditions need: how often each component goes with each code."""
-    mu, logvar, codes, _ = posteriors(model, shard(rows, _fewer(ROWS_AT_THE_END, most), seed))
+    """The last fit."""
+    mu, logvar, *_ = posteriors(model, shard(rows, _fewer(ROWS_AT_THE_END, most), seed))
     iterate(model, mu, logvar, FINISH_STEPS, seed=seed, fits=fits)
-    tabulate(model, mu, logvar, codes, seed)
 
 
 def finish_cost(start_s: float, rows: EncodedRows) -> float:
     """About how long `finish` takes where `start` took so long.
 
-    start_s · (20 / 15 steps) · (rows at the end / rows while training), and a tenth for the table.
+    start_s · (20 / 15 steps) · (rows at the end / rows while training).
     """
     ratio = min(rows.rows, ROWS_AT_THE_END) / min(rows.rows, ROWS_WHILE_TRAINING)
-    return 1.1 * start_s * FINISH_STEPS / START_STEPS * ratio
+    return start_s * FINISH_STEPS / START_STEPS * ratio
 
 
 def _fewer(rows: int, most: int | None) -> int:
@@ -116,30 +115,6 @@ def iterate(
                 sums = [a + b for a, b in zip(sums, moments, strict=True)] if sums else moments
             count, first, second = (distributed.total(each) for each in sums)
             model.mixture.update(count, first, second, RIDGE)
-
-
-def tabulate(model: GTCoder, mu: Tensor, logvar: Tensor, codes: Tensor, seed: int) -> None:
-    """Responsibility-weighted frequency of every code in every component, (G, V).
-
-    f_gv = (Σ_{b has v} r_bg + p_v) / (Σ_b r_bg + 1), with one row of the table's own p_v added, so
-    that no code is impossible.
-    """
-    generator = torch_generator(seed, Purpose.TABULATE, distributed.rank())
-    mixture, sizes = model.mixture, model.tokens.cardinalities
-    table = torch.zeros(len(mixture.weights), sum(sizes), dtype=torch.float64, device=mu.device)
-    with torch.no_grad():
-        z = reparameterise(mu, logvar, noise(mu, generator))
-        for chunk, part in zip(z.split(CHUNK_ROWS), codes.split(CHUNK_ROWS), strict=True):
-            joint = mixture.joint_log_prob(chunk)
-            shares = joint.softmax(1).T.double()  # (G, B)
-            for k in range(len(sizes)):
-                table.index_add_(1, part[:, k] + model.tokens.first[k], shares)
-    table = distributed.total(table)
-    fields = []
-    for each in table.split(sizes, dim=1):
-        overall = each.sum(0) / each.sum()
-        fields.append((each + overall) / (each.sum(1, keepdim=True) + 1))
-    mixture.frequencies = torch.cat(fields, 1).float()
 
 
 def shard(rows: EncodedRows, most: int, seed: int) -> Encoded:

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.config import Config
-from gtcoder.model.gtcoder import GTCoder, Losses
+from gtcoder.model.gtcoder import Asked, GTCoder, Losses
 from gtcoder.seeds import Purpose, torch_seed
 from gtcoder.training import distributed, sharpen
 from gtcoder.training.checkpoint import Checkpoints, NoCheckpoints, State
@@ -25,7 +25,7 @@ from gtcoder.training.mixture import MixtureFits
 from gtcoder.training.objective import objective
 from gtcoder.training.optimizer import clip, learning_rate, optimizer_of, warm_up_steps
 from gtcoder.training.options import Progress, RunOptions
-from gtcoder.training.rows.batch import seeded, to_device
+from gtcoder.training.rows.batch import asked_of, rarity_of, seeded, to_device
 from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.training.start import Start
 from gtcoder.training.validation import Validation
@@ -108,6 +108,7 @@ class Training:
         self.start = start
         if start is not None:
             self.model.load_state_dict({**self.model.state_dict(), **start.weights})
+        self.rarity = rarity_of(layout).to(self.device)
         self.wrapped = _wrapped(self.model, self.device)
         self.optimizer = optimizer_of(self.model, self.config)
         self.validation = Validation(self.model, rows.validation, self.config, options.seed)
@@ -175,7 +176,11 @@ class Training:
         with seeded(key, self.device), autocast:
             noise = torch.randn(len(batch), self.model.config.latent, device=self.device)
             losses: Losses = self.wrapped(
-                codes, scalars, noise=noise, against_mixture=self.state.fitted
+                codes,
+                scalars,
+                noise=noise,
+                against_mixture=self.state.fitted,
+                asked=self._asked(codes),
             )
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(
@@ -186,6 +191,12 @@ class Training:
         clip(self.model)
         self.optimizer.step()
         return torch.stack([*losses, losses.contrastive.new_ones(())]).detach()
+
+    def _asked(self, codes: Tensor) -> Asked | None:
+        """The rows of a batch that are to be completed."""
+        if not self.model.config.conditional:
+            return None
+        return asked_of(codes, self.rarity, self.config.asked_share)
 
     def _advance(self, sums: Tensor) -> None:
         """Count a step; validate, report and keep the state when it is time to.

@@ -22,7 +22,8 @@ def objective(losses: Losses, config: TrainingConfig, *, fitted: bool) -> Tensor
     kl = torch.stack([losses.kl_label, losses.kl_mixture])  # (2,)
     over = distributed.mean(kl.detach()) > config.rate_floor
     kl_label, kl_mixture = torch.where(over, kl, torch.full_like(kl, config.rate_floor))
-    return _weighted(losses._replace(kl_label=kl_label, kl_mixture=kl_mixture), config, fitted)
+    eq13 = _weighted(losses._replace(kl_label=kl_label, kl_mixture=kl_mixture), config, fitted)
+    return eq13 + config.reconstruction * config.asked_share * losses.conditional
 
 
 def criterion(losses: Losses, config: TrainingConfig, *, fitted: bool, elbo: bool) -> Tensor:

@@ -68,7 +68,7 @@ def _logits(model: GTCoder, z: Tensor, outcomes: Tensor) -> list[Tensor]:
     decoder = model.decoder
     chunk = max(1, CHUNK_VALUES // (len(decoder.step_sizes) * model.config.hidden))
     parts = [
-        decoder.logits(decoder.states(some, given))
+        decoder.logits(decoder.states(decoder.expand(some), given))
         for some, given in zip(z.split(chunk), outcomes.split(chunk, 1), strict=True)
     ]
     return [torch.cat(each) for each in zip(*parts, strict=True)]

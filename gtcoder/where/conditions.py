@@ -51,6 +51,8 @@ class Conditions:
     """What fields must be, by their places."""
     checks: tuple[Check, ...] = ()
     """What is seen to in whole rows: those that do not meet it are drawn anew."""
+    mix: tuple[int, np.ndarray] | None = None
+    """A field, and the share that rows of each of its codes are to have, float64 (V,)."""
 
     def met(self, table: pa.Table) -> np.ndarray:
         """Whether whole rows meet the checks, bool (B,)."""

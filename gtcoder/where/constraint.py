@@ -7,7 +7,7 @@ where these have a code for each value, and is seen to in whole rows.
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from gtcoder.table.types import Family, family_of, is_text, value_type
 from gtcoder.where.conditions import Check, Conditions
 from gtcoder.where.derived import both, combined, projected
 from gtcoder.where.literal import TickRange, tick_range
+from gtcoder.where.mix import mixed, weighed
 from gtcoder.where.written import Condition, Where, read_where
 
 _MOST_VALUES = 1_000
@@ -50,14 +51,23 @@ def constraints(codec: Codec, where: Where) -> Conditions:
 
     Raises:
         ConditionError: an unknown column, a column that is not learned, a category or a range
-            that no row can have; the message names what is known.
+            that no row can have, or shares that are none; the message names what is known.
     """
     learned = {column.name: at for at, column in enumerate(codec.learned)}
     kept = (r for r in codec.rules.kept if isinstance(r, Derived | Missing))
     changed = {r.target for r in kept if isinstance(r, Missing) or is_raised(r)}
     found: dict[int, Constraint] = {}
-    checks = []
+    checks, mix = [], None
     for name, conditions in read_where(where, codec.schema.names).items():
+        if any(condition.operator == "~" for condition in conditions):
+            if mix is not None or len(conditions) > 1:
+                raise ConditionError(
+                    f"shares of {name!r}: expected shares of one column, and no other condition on "
+                    "it; leave one out"
+                )
+            mix = _mix(codec, name, conditions[0].value)
+            _put(found, mix[0], weighed(codec, mix), name)
+            continue
         column, rule = codec.schema[name], codec.rules.derived.get(name)
         if isinstance(rule, Together):
             at = learned[rule.name]
@@ -75,7 +85,21 @@ def constraints(codec: Codec, where: Where) -> Conditions:
             _put(found, place, constraint, name)
             if name in changed:
                 checks.append(_check(column, conditions))
-    return Conditions(found, tuple(checks))
+    return Conditions(found, tuple(checks), mix)
+
+
+def _mix(codec: Codec, name: str, asked: object) -> tuple[int, np.ndarray]:
+    """The field of a column of categories, and the share asked for of each code."""
+    known = codec.describe()[name]
+    if "categories" not in known:
+        raise ConditionError(
+            f"shares of {name!r}: expected a column of categories, found one of kind "
+            f"{known['kind']}; set ranges with conditions"
+        )
+    assert isinstance(asked, Mapping)
+    categories = list(asked) or known["categories"]
+    each = {category: constraints(codec, {name: category}) for category in categories}
+    return mixed(codec, name, asked, each)
 
 
 def _put(

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from gtcoder.codec.category import CategoryTransform
 from gtcoder.codec.codec import Codec
 from gtcoder.codec.layout import Constraint, Scalar
 from gtcoder.codec.transform import RowDraws
@@ -31,10 +33,10 @@ def combined(codec: Codec, rule: Together, at: int, check: Check) -> Constraint:
     met = check.met(from_lookup_array(values, kind)) & known
     size = transform.field.cardinality if transform.field else 1
     weights = np.zeros(size, np.float32)
+    if isinstance(transform, CategoryTransform):
+        met &= pc.is_in(pa.array(np.arange(len(met))), value_set=transform.values).to_numpy(False)
     codes, _ = transform.encode(pa.array(np.flatnonzero(met), pa.int64()))
     weights[codes] = 1.0
-    others, _ = transform.encode(pa.array(np.flatnonzero(~met), pa.int64()))
-    weights[others] = 0.0
     return Constraint(weights, np.zeros(size, np.float32), np.zeros(size, np.float32))
 
 

@@ -2,6 +2,9 @@
 
 "sex=Female"  "age>=65"  "d=2013-06-01..2013-06-30"  {"age": (65, None), "x": ["a", "b"]}
 and, where only text or JSON can be said,  '{"age": {"from": 65}, "x": ["a", "b"]}'
+
+Shares of categories:  "fraud~yes:0.3"  "fraud~"  {"fraud": {"yes": 0.3}}  {"fraud": {}}
+and in JSON  '{"fraud": {"mix": {"yes": 0.3}}}'; nothing named means equal shares.
 """
 
 import json
@@ -22,9 +25,10 @@ class Condition:
 
     name: str
     operator: str
-    """`=`, `>=`, `<=`, `>` or `<`."""
+    """`=`, `>=`, `<=`, `>`, `<`, or `~` for shares of categories."""
     value: object
-    """As written: one value, (from, to), a list of which any will do, or None for missing."""
+    """As written: one value, (from, to), a list of which any will do, or None for missing; of
+    shares a mapping from categories, which is empty where all are equal."""
 
     def __str__(self) -> str:
         ends = self.value if isinstance(self.value, tuple) else (self.value,)
@@ -32,7 +36,7 @@ class Condition:
         return f"{self.name}{self.operator}{value if value else 'missing'}"
 
 
-_COMPARISON = re.compile(r"\s*(>=|<=|==|=|>|<)(.*)", re.S)
+_COMPARISON = re.compile(r"\s*(>=|<=|==|=|>|<|~)(.*)", re.S)
 
 
 def read_where(where: Where, names: Sequence[str]) -> dict[str, list[Condition]]:
@@ -77,6 +81,8 @@ def from_json(plain: object) -> Where:
 
 
 def _value_from_json(name: str, value: object) -> object:
+    if isinstance(value, dict) and value.keys() == {"mix"} and isinstance(value["mix"], dict):
+        return value["mix"]
     if isinstance(value, dict):
         ends = (value.get("from"), value.get("to"))
         if not value or not value.keys() <= {"from", "to"} or any(map(_is_nested, ends)):
@@ -94,13 +100,18 @@ def _is_nested(value: object) -> bool:
 
 
 def _read_mapping(where: Mapping[str, object]) -> list[Condition]:
-    return [Condition(str(name), "=", value) for name, value in where.items()]
+    return [
+        Condition(str(name), "~" if isinstance(value, Mapping) else "=", value)
+        for name, value in where.items()
+    ]
 
 
 def _read_text(text: str, names: Sequence[str]) -> list[Condition]:
     """The longest column name that begins the text wins, so names may hold any sign."""
     for name in sorted(names, key=len, reverse=True):
         match = _COMPARISON.fullmatch(text, len(name)) if text.startswith(name) else None
+        if match and match[1] == "~":
+            return [Condition(name, "~", _shares(name, match[2]))]
         if match:
             return [Condition(name, match[1].replace("==", "="), match[2])]
     if text.lstrip().startswith("{"):
@@ -111,13 +122,28 @@ def _read_text(text: str, names: Sequence[str]) -> list[Condition]:
         where = from_json(plain)
         assert isinstance(where, Mapping)
         return _read_mapping(where)
-    match = re.fullmatch(r"(.+?)(>=|<=|==|=|>|<)(.*)", text, re.S)
+    match = re.fullmatch(r"(.+?)(>=|<=|==|=|>|<|~)(.*)", text, re.S)
     if match:
         raise _unknown_column(match[1].strip(), names)
     raise ConditionError(
         f"condition {text!r}: expected COLUMN=VALUE, COLUMN>=VALUE, COLUMN<=VALUE or "
         "COLUMN=FROM..TO; found no comparison; write it so"
     )
+
+
+def _shares(name: str, text: str) -> dict[str, float]:
+    """Of "yes:0.3,no:0.5" the share of each."""
+    found = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        category, _, share = part.rpartition(":")
+        try:
+            found[category.strip()] = float(share)
+        except ValueError:
+            raise ConditionError(
+                f"shares of {name!r}: expected CATEGORY:SHARE such as yes:0.3, found {part!r}; "
+                f'write it so, or as JSON {{"{name}": {{"mix": {{"yes": 0.3}}}}}}'
+            ) from None
+    return found
 
 
 def _unknown_column(name: str, names: Sequence[str]) -> ConditionError:

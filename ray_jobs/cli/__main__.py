@@ -32,6 +32,7 @@ from ray_jobs.cli.options import (
     Wait,
     count_of,
     duration_s,
+    shares_asked,
 )
 from ray_jobs.cli.program import run, run_module
 from ray_jobs.cli.words import CommandReporter
@@ -243,6 +244,13 @@ def generate(
             'or JSON such as {"sex": ["Female", "Male"]}; repeatable.'
         ),
     ] = None,
+    balance: Annotated[
+        str | None, typer.Option(help="A column whose categories are to be equally common.")
+    ] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option(help="Shares of a column's categories, e.g. fraud=yes:0.3 (others as usual)."),
+    ] = None,
     checksum: Annotated[
         str | None, typer.Option(help="Of the bundle that is meant; refuse any other.")
     ] = None,
@@ -265,7 +273,7 @@ def generate(
         seed=seed,
         rows_per_file=count_of(rows_per_file, "--rows-per-file") if rows_per_file else None,
         format=format,
-        where=tuple(where or ()),
+        where=(*(where or ()), *shares_asked(balance, mix)),
         checksum=checksum,
         num_workers=num_workers,
         use_gpu=use_gpu,

@@ -83,3 +83,19 @@ def count_of(text: str, option: str) -> int:
     if count is None or count != int(count):
         raise ConfigError(f"{option} {text!r}: expected a whole number such as 10_000, 10k or 1.5M")
     return int(count)
+
+
+def shares_asked(balance: str | None, mix: str | None) -> list[str]:
+    """The condition that `--balance` and `--mix` are short for.
+
+    Raises:
+        ConfigError: both are given, or one is not written so.
+    """
+    if balance is not None and mix is not None:
+        raise ConfigError("--balance and --mix: expected one of them; give one")
+    if mix is None:
+        return [] if balance is None else [f"{balance}~"]
+    name, sign, shares = mix.partition("=")
+    if not (sign and name and shares):
+        raise ConfigError(f"--mix {mix}: expected COLUMN=CATEGORY:SHARE, such as fraud=yes:0.3")
+    return [f"{name}~{shares}"]

@@ -26,6 +26,11 @@ class NamedOrigins:
                     allow_origins=origins,
                     allow_methods=["GET", "HEAD", "POST", "DELETE"],
                     allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
-                    expose_headers=["GTCoder-Seed", "GTCoder-Checksum", "Retry-After"],
+                    expose_headers=[
+                        "GTCoder-Seed",
+                        "GTCoder-Checksum",
+                        "GTCoder-Warning",
+                        "Retry-After",
+                    ],
                 )
         await self._app(scope, receive, send)

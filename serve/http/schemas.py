@@ -9,7 +9,8 @@ from serve.http.links import LINKED
 _WHERE = (
     'Conditions that all rows meet: texts such as `["age>=65"]`, or an object of columns such as '
     '`{"age": {"from": 65}, "sex": "Female"}`, where a value, a list of which any will do, null '
-    "for missing, or a range are possible."
+    'for missing, or a range are possible. `"fraud~yes:0.3"` or `{"fraud": {"mix": {"yes": '
+    '0.3}}}` asks for shares of a column\'s categories instead, `"fraud~"` for equal ones.'
 )
 _SEED = "The same seed gives the same rows; chosen at random when it is left out."
 

@@ -1,8 +1,8 @@
 """Concurrent requests for one model, decoded together.
 
 What is wanted is cut in pieces; a round takes the small pieces that wait and one large one, so a
-small request waits for one round, however much others want. A piece is measured by its work: under
-conditions a row takes that of all its candidates.
+small request waits for one round, however much others want. A piece is measured by its tries at
+rows, of which conditions may take several.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from gtcoder.sampling.sample import BLOCK_ROWS, Range, Sampler
 
-SMALL_WORK = BLOCK_ROWS
-"""Pieces of less work are decoded before larger ones."""
-ROUND_WORK = 2 * BLOCK_ROWS
-"""Rows or candidates of a piece at most, and of the pieces that a round takes before it is full."""
+SMALL_TRIES = BLOCK_ROWS
+"""Pieces of fewer tries are decoded before larger ones."""
+ROUND_TRIES = 2 * BLOCK_ROWS
+"""Tries of a piece at most, and of the pieces that a round takes before it is full."""
 _AHEAD = 2
 """Blocks of a stream that are asked for before they are wanted."""
 
@@ -31,8 +31,8 @@ class _Piece:
     answer: asyncio.Future[pa.Table]
 
     @property
-    def work(self) -> int:
-        return len(self.range) * self.range.plan.candidates
+    def tries(self) -> int:
+        return len(self.range) * self.range.plan.tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Batcher:
 
     async def draw(self, wanted: Range) -> pa.Table:
         """The rows of a range, decoded beside whatever else waits."""
-        rows = min(BLOCK_ROWS, ROUND_WORK // wanted.plan.candidates)
+        rows = min(BLOCK_ROWS, ROUND_TRIES // wanted.plan.tries)
         pieces = [self._wait(piece) for piece in _cut(wanted, rows)]
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._work())
@@ -76,7 +76,7 @@ class Batcher:
 
     def _wait(self, wanted: Range) -> asyncio.Future[pa.Table]:
         piece = _Piece(wanted, asyncio.get_running_loop().create_future())
-        (self._small if piece.work < SMALL_WORK else self._large).append(piece)
+        (self._small if piece.tries < SMALL_TRIES else self._large).append(piece)
         return piece.answer
 
     async def stream(self, wanted: Range) -> AsyncIterator[pa.Table]:
@@ -123,14 +123,14 @@ class Batcher:
     def _round(self) -> list[_Piece]:
         """What to decode next: pieces of requests that are still wanted."""
         taken: list[_Piece] = []
-        work = 0
-        for waiting, most in ((self._small, ROUND_WORK), (self._large, ROUND_WORK + 1)):
-            while waiting and (not taken or (self._together and work < most)):
+        tries = 0
+        for waiting, most in ((self._small, ROUND_TRIES), (self._large, ROUND_TRIES + 1)):
+            while waiting and (not taken or (self._together and tries < most)):
                 piece = waiting.popleft()
                 if piece.answer.done():
                     continue
                 taken.append(piece)
-                work += piece.work
+                tries += piece.tries
                 if waiting is self._large:
                     break
         return taken

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from gtcoder.sampling.sample import BLOCK_ROWS
+from gtcoder.sampling.sample import BLOCK_ROWS, Range
 from gtcoder.training.options import device_named
 from serve.http.bodies import InFlight, Streamed
 from serve.http.problems import invalid
@@ -51,10 +51,14 @@ class Sampling:
         loop = asyncio.get_running_loop()
         await asyncio.wait_for(loop.run_in_executor(self._executor, int), _STUCK_S)
 
+    async def warning(self, model: Model, request: SampleRequest) -> str:
+        """One line where the conditions of a request are met badly, else nothing."""
+        return (await self._range(await self._load(model), request)).plan.warning
+
     async def small(self, model: Model, request: SampleRequest) -> bytes:
         """A whole body."""
         loaded = await self._load(model)
-        table = await loaded.batcher.draw(loaded.range(request))
+        table = await loaded.batcher.draw(await self._range(loaded, request))
         writer = loaded.writer(request)
         return writer.rows(loaded.selected(table, request)) + writer.end()
 
@@ -85,10 +89,18 @@ class Sampling:
         loaded, loop = await self._load(model), asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, loaded.explained, table)
 
+    async def _range(self, loaded: LoadedModel, request: SampleRequest) -> Range:
+        """The rows that a request wants; new conditions take the time of thousands of rows."""
+        if not request.where:
+            return loaded.range(request)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, loaded.range, request)
+
     async def _chunks(self, loaded: LoadedModel, request: SampleRequest) -> AsyncIterator[bytes]:
         """The body of a large request, piece by piece."""
         writer, loop = loaded.writer(request), asyncio.get_running_loop()
-        async with aclosing(loaded.batcher.stream(loaded.range(request))) as tables:
+        wanted = await self._range(loaded, request)
+        async with aclosing(loaded.batcher.stream(wanted)) as tables:
             async for table in tables:
                 chosen = loaded.selected(table, request)
                 yield await loop.run_in_executor(self._writing, writer.rows, chosen)

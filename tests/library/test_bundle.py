@@ -112,7 +112,7 @@ def altered(folder, what):
     if what == "no index":
         (folder / INDEX).unlink()
     if what == "format":
-        index["format_version"] = 5
+        index["format_version"] = FORMAT_VERSION + 1
         (folder / INDEX).write_text(json.dumps(index))
     if what == "other checksum":
         index = json.loads((revision / INDEX).read_text())
@@ -141,7 +141,7 @@ def altered(folder, what):
         ("no index", r"b is not a bundle: it has no bundle\.json; name a folder"),
         (
             "format",
-            r"b has bundle format 5, written by gtcoder .*; install that gtcoder",
+            r"b has bundle format 6, written by gtcoder .*; install that gtcoder",
         ),
         ("other checksum", r"b/[0-9a-f]{16}/bundle\.json has been altered"),
         ("another's", r"b holds another bundle than the one asked for"),

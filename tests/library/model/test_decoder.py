@@ -36,7 +36,7 @@ def outcomes(decoder: Decoder, codes: torch.Tensor) -> torch.Tensor:
 
 
 def logits(decoder: Decoder, z: torch.Tensor, codes: torch.Tensor) -> list[torch.Tensor]:
-    return decoder.logits(decoder.states(z, outcomes(decoder, codes)))
+    return decoder.logits(decoder.states(decoder.expand(z), outcomes(decoder, codes)))
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_scalars_of_modes_are_gaussians(field):
         for k, each in enumerate(logits(decoder, z, codes))
     )
     mean, log_std = decoder.scalar_distribution(
-        decoder.states(z, outcomes(decoder, codes))[decoder.start]
+        decoder.states(decoder.expand(z), outcomes(decoder, codes))[decoder.start]
     )
     assert mean.abs().max() <= 1
     gaussian = Normal(mean, log_std.exp()).log_prob(scalars)[:, [0, 2]].sum(1)
@@ -170,10 +170,10 @@ def test_dropped_outcomes_leave_the_mean_of_the_sum_as_it_is_in_drawing(layout):
     z = torch.zeros(1, 2)
     with torch.no_grad():
         decoder.step.fill_(10.0)  # keeps relu out of it
-        expected = decoder.eval().states(z, outcomes(decoder, rows))
+        expected = decoder.eval().states(decoder.expand(z), outcomes(decoder, rows))
         decoder.train()
         many = rows.expand(40_000, -1)
-        dropped = decoder.states(z.expand(40_000, 2), outcomes(decoder, many))
+        dropped = decoder.states(decoder.expand(z.expand(40_000, 2)), outcomes(decoder, many))
     torch.testing.assert_close(dropped.mean(1), expected[:, 0], atol=0.15, rtol=0)
     spread = (decoder.seen()[[2, 4]]).norm(dim=1).mean()
     assert spread > 0.2, "what is seen must matter"
@@ -197,7 +197,7 @@ def test_the_density_of_a_number_integrates_to_1(numbers):
 def test_a_number_is_seen_in_full_and_alike_on_both_sides_of_an_edge(numbers):
     decoder = random_decoder(numbers)
     torch.nn.init.normal_(decoder.seen.free)
-    added = decoder.added()
+    added = decoder.added(decoder.seen)
     codes, cells = added[1], added[2].view(4, CELLS, -1)
     seen = codes.unsqueeze(1) + cells  # (4, CELLS, H)
     steps = (seen[:2, 1:] - seen[:2, :-1]).norm(dim=2)
@@ -213,9 +213,9 @@ def test_drawing_adds_up_what_training_sees(numbers):
     codes, scalars = torch.tensor([[1, 1, 1], [0, 3, 0]]), torch.rand(2, 3)
     z = torch.randn(2, 2)
     drawn = decoder.outcomes(codes, cells_of(scalars))
-    states = decoder.states(z, drawn)
+    states = decoder.states(decoder.expand(z), drawn)
     state = decoder.expand(z)
-    for s, (added, step) in enumerate(zip(decoder.added(), decoder.steps, strict=True)):
+    for s, (added, step) in enumerate(zip(decoder.added(decoder.seen), decoder.steps, strict=True)):
         found = states[decoder.grouped.order.index(s)]
         torch.testing.assert_close(found, torch.relu(state + decoder.step[s]))
         at = drawn[s - 1] * CELLS + drawn[s] if step.is_cell else drawn[s]
@@ -226,6 +226,6 @@ def test_the_sums_of_many_steps_are_those_of_few(numbers, monkeypatch):
     decoder = random_decoder(numbers).eval()
     drawn = outcomes(decoder, all_rows(numbers))
     z = torch.randn(1, 2).expand(drawn.shape[1], 2)
-    few = decoder.states(z, drawn)
+    few = decoder.states(decoder.expand(z), drawn)
     monkeypatch.setattr(decoder_module, "FEW_STEPS", 1)
-    torch.testing.assert_close(decoder.states(z, drawn), few)
+    torch.testing.assert_close(decoder.states(decoder.expand(z), drawn), few)

@@ -8,7 +8,8 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from gtcoder.codec.layout import Layout, Scalar
-from gtcoder.model.gtcoder import GTCoder, Losses
+from gtcoder.errors import ConfigError
+from gtcoder.model.gtcoder import Asked, GTCoder, Losses
 
 
 @pytest.fixture
@@ -37,7 +38,11 @@ def batch(layout: Layout, rows: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
 
 def losses(model: GTCoder, layout: Layout, *, rows: int = 40, fitted: bool = False) -> Losses:
     noise = torch.randn(rows, 2, generator=torch.Generator().manual_seed(1))
-    return model(*batch(layout, rows), noise=noise, against_mixture=fitted)
+    asked = None
+    if model.config.conditional:
+        given = torch.arange(rows // 4 * len(layout.fields)).view(rows // 4, -1) % 3 == 0
+        asked = Asked(torch.arange(rows // 4), given)
+    return model(*batch(layout, rows), noise=noise, against_mixture=fitted, asked=asked)
 
 
 def test_contrastive_loss_by_hand(field, small):
@@ -99,10 +104,12 @@ def test_the_mixtures_kl_counts_once_it_is_fitted(mixed, small):
         torch.testing.assert_close(one, other)
 
 
-SWITCHES = ("fusion", "mixture_prior", "contrastive", "autoregressive")
+SWITCHES = ("fusion", "mixture_prior", "contrastive", "autoregressive", "conditional")
 
 
-@pytest.mark.parametrize("values", list(product([True, False], repeat=4)))
+@pytest.mark.parametrize(
+    "values", [each for each in product([True, False], repeat=5) if each[3] or not each[4]]
+)
 @pytest.mark.parametrize("columns", ["mixed", "reals"])
 @pytest.mark.parametrize("fitted", [True, False])
 def test_every_parameter_that_is_left_learns(request, small, values, columns, fitted):
@@ -133,12 +140,26 @@ def test_losses_in_bfloat16_are_nearly_those_in_full(mixed, small):
 def test_switches_remove_what_they_say(mixed, small):
     whole = names(GTCoder(mixed, small().model))
     without = {
-        switch: whole - names(GTCoder(mixed, small(**{switch: False}).model)) for switch in SWITCHES
+        switch: whole - names(GTCoder(mixed, small(**{switch: False}).model))
+        for switch in SWITCHES
+        if switch != "autoregressive"
     }
     assert all(name.startswith("fusion.blocks") for name in without["fusion"])
     assert without["mixture_prior"] == {"prior.head.1", "prior.mu", "prior.logvar"}
     assert without["contrastive"] == {"projection"}
-    assert without["autoregressive"] == {"decoder.seen"}
+    assert without["conditional"] == {
+        "context",
+        "decoder.ahead",
+        "decoder.inverse",
+        "decoder.tied",
+    }
+    alone = GTCoder(mixed, small(conditional=False, autoregressive=False).model)
+    assert whole - names(alone) == without["conditional"] | {"decoder.seen"}
+
+
+def test_to_complete_rows_it_must_see_columns_before(small):
+    with pytest.raises(ConfigError, match="autoregressive"):
+        small(autoregressive=False)
 
 
 def test_without_the_contrastive_loss_it_is_zero(mixed, small):

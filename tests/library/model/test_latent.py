@@ -10,7 +10,7 @@ from gtcoder.model.latent import LatentMixture
 @pytest.fixture
 def mixture() -> LatentMixture:
     torch.manual_seed(0)
-    mixture = LatentMixture(5, 3, 4)
+    mixture = LatentMixture(5, 3)
     mixture.weights = torch.rand(5).softmax(0)
     mixture.means = torch.randn(5, 3)
     factors = torch.randn(5, 3, 3).tril() * 0.3
@@ -60,14 +60,14 @@ def test_moments_add_up(mixture):
 
 def test_em_recovers_a_known_mixture():
     torch.manual_seed(0)
-    true = LatentMixture(3, 2, 1)
+    true = LatentMixture(3, 2)
     true.weights = torch.tensor([0.5, 0.3, 0.2])
     true.means = torch.tensor([[-3.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
     true.cholesky = torch.tensor(
         [[[1.0, 0.0], [0.5, 0.5]], [[0.5, 0.0], [-0.4, 1.0]], [[0.3, 0.0], [0.0, 0.3]]]
     )
     z = as_distribution(true).sample((20_000,))
-    fitted = LatentMixture(3, 2, 1)
+    fitted = LatentMixture(3, 2)
     fitted.means = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     fitted.refresh()
     likelihoods = [em_step(fitted, z) for _ in range(40)]
@@ -82,7 +82,7 @@ def test_em_recovers_a_known_mixture():
 def test_the_likelihood_does_not_fall_with_more_components_than_there_are():
     torch.manual_seed(1)
     z = torch.randn(2_000, 3).cumsum(1)
-    mixture = LatentMixture(12, 3, 1)
+    mixture = LatentMixture(12, 3)
     mixture.means = z[:12].clone()
     mixture.refresh()
     likelihoods = torch.tensor([em_step(mixture, z) for _ in range(30)])
@@ -93,7 +93,7 @@ def test_the_likelihood_does_not_fall_with_more_components_than_there_are():
 def test_a_component_of_one_row_does_not_collapse_onto_it():
     torch.manual_seed(0)
     crowd, hermit = torch.randn(500, 2), torch.tensor([[30.0, 30.0]])
-    mixture = LatentMixture(2, 2, 1)
+    mixture = LatentMixture(2, 2)
     mixture.means = torch.cat([torch.zeros(1, 2), hermit])
     mixture.refresh()
     for _ in range(5):
@@ -104,7 +104,7 @@ def test_a_component_of_one_row_does_not_collapse_onto_it():
 
 def test_a_component_without_rows_stays_harmless():
     torch.manual_seed(0)
-    mixture = LatentMixture(2, 2, 1)
+    mixture = LatentMixture(2, 2)
     mixture.means = torch.tensor([[0.0, 0.0], [1e4, 1e4]])
     mixture.refresh()
     z = torch.randn(100, 2)
@@ -114,11 +114,9 @@ def test_a_component_without_rows_stays_harmless():
 
 
 def test_resize_takes_any_number_of_components(mixture):
-    mixture.frequencies = torch.rand(5, 4)
     mixture.resize(torch.ones(1), torch.zeros(1, 3), torch.eye(3).unsqueeze(0))
     expected = MultivariateNormal(torch.zeros(3), torch.eye(3)).log_prob(torch.ones(1, 3))
     torch.testing.assert_close(mixture.log_prob(torch.ones(1, 3)), expected)
-    assert mixture.frequencies.shape == (1, 4)
 
 
 def test_the_density_is_float32_under_autocast(mixture):

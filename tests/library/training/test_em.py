@@ -1,4 +1,4 @@
-"""EM over posteriors: one process or two, the tables of frequencies, the paper's prior."""
+"""EM over posteriors: one process or two, the paper's prior."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,6 @@ model.mixture.refresh()
 mu = given["mu"][mine]
 logvar = torch.full_like(mu, -60.0)
 em.iterate(model, mu, logvar, 5, seed=0, fits=0)
-em.tabulate(model, mu, logvar, given["codes"][mine], seed=0)
 result = dict(model.mixture.state_dict())
 """
 
@@ -35,14 +34,12 @@ def test_two_processes_find_the_mixture_that_one_does(two_workers, tmp_path, fie
     config = small(components=3).model
     model = GTCoder(Layout((field("a"),)), config)
     mu = torch.randn(999, 2).sign() * 2 + torch.randn(999, 2) * 0.3
-    codes = (mu[:, :1] > 0).long()
     model.mixture.means = mu[:3].clone()
     model.mixture.refresh()
-    given = {"config": config.to_dict(), "means": mu[:3].clone(), "mu": mu, "codes": codes}
+    given = {"config": config.to_dict(), "means": mu[:3].clone(), "mu": mu}
     torch.save(given, tmp_path / "given.pt")
     logvar = torch.full_like(mu, -60.0)  # no noise, which each process draws for itself
     em.iterate(model, mu, logvar, 5, seed=0, fits=0)
-    em.tabulate(model, mu, logvar, codes, seed=0)
     first, second = two_workers(TWO)
     for name, one in model.mixture.state_dict().items():
         torch.testing.assert_close(first[name], second[name], rtol=0, atol=0)
@@ -63,18 +60,6 @@ def test_start_spreads_components_over_the_posteriors(layout, encoded, small):
     em.refresh(model, rows, seed=0, fits=1)
     em.finish(model, rows, seed=0, fits=2)
     assert float(mixture.log_prob(z).mean()) > before - 0.01
-
-
-def test_components_know_how_often_each_code_goes_with_them(trained, layout, encoded):
-    """Weighted by the components, the table's own frequencies come back."""
-    mixture = trained.mixture
-    sizes = [field.cardinality for field in layout.fields]
-    for field, table in zip(layout.fields, mixture.frequencies.split(sizes, dim=1), strict=True):
-        torch.testing.assert_close(table.sum(1), torch.ones(len(table)))
-        overall = mixture.weights @ table
-        torch.testing.assert_close(overall, torch.tensor(field.frequencies), atol=0.02, rtol=0)
-    colour = mixture.frequencies[:, :3]
-    assert colour.std(0).max() > 0.1, "components differ in colour"
 
 
 def test_the_papers_way_averages_the_label_prior(layout, small):

@@ -22,17 +22,17 @@ def losses(*values: float) -> Losses:
 
 @pytest.mark.parametrize(("fitted", "weight"), [(False, 3), (True, 5)])
 def test_the_sum_and_its_floor(fitted, weight):
-    config = TrainingConfig(epochs=1, batch_rows=1, rate_floor=2.0, **CONFIG)
-    terms = losses(1.0, 3.0, 0.5, 0.1)
+    config = TrainingConfig(epochs=1, batch_rows=1, rate_floor=2.0, asked_share=0.25, **CONFIG)
+    terms = losses(1.0, 3.0, 0.5, 0.1, 0.7)
     loss = objective(terms, config, fitted=fitted)
-    assert loss.item() == pytest.approx(2 * 1 + weight * 3 + 7 * 2 + 11 * 0.1)
+    assert loss.item() == pytest.approx(2 * (1 + 0.7 / 4) + weight * 3 + 7 * 2 + 11 * 0.1)
     loss.backward()
-    assert [each.grad.item() for each in terms] == pytest.approx([2, weight, 0, 11])
+    assert [each.grad.item() for each in terms] == pytest.approx([2, weight, 0, 11, 0.5])
 
 
 def test_each_preset_is_judged_by_what_it_is_trained_on():
     config = TrainingConfig(epochs=1, batch_rows=1, **CONFIG)
-    terms = losses(1.0, 3.0, 0.5, 0.1)
+    terms = losses(1.0, 3.0, 0.5, 0.1, 0.7)
     assert criterion(terms, config, fitted=True, elbo=True).item() == pytest.approx(1.5)
     assert criterion(terms, config, fitted=False, elbo=True).item() == pytest.approx(4.0)
     paper = criterion(terms, config, fitted=False, elbo=False)
@@ -47,7 +47,7 @@ from gtcoder.training.objective import objective
 kl = torch.tensor([1.0, 5.0][rank], requires_grad=True)  # 3 on average
 config = TrainingConfig(epochs=1, batch_rows=1, rate_floor=2.0)
 zero = torch.zeros(())
-objective(Losses(zero, zero, kl, zero), config, fitted=True).backward()
+objective(Losses(zero, zero, kl, zero, zero), config, fitted=True).backward()
 result = {"grad": kl.grad}
 """
 

@@ -33,7 +33,7 @@ def distributions(model, rows):
     mu, logvar, codes, cells = em.posteriors(model, shard)
     z = reparameterise(mu, logvar, em.noise(mu, torch_generator(1, Purpose.SHARPEN)))
     with torch.no_grad():
-        states = model.decoder.states(z, model.decoder.outcomes(codes, cells))
+        states = model.decoder.states(model.decoder.expand(z), model.decoder.outcomes(codes, cells))
         return [each.softmax(1) for each in model.decoder.logits(states)]
 
 

@@ -11,7 +11,7 @@ from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.table.writers import ArrowWriter
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import from_json
-from serve.sampling.batcher import ROUND_WORK, Batcher
+from serve.sampling.batcher import ROUND_TRIES, Batcher
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_small_request_waits_for_one_round_of_large_ones(sampler, few):
 
     done, rounds = run(sampler, scene)
     assert done == 0
-    assert all(one.rows * few.candidates <= 2 * ROUND_WORK for one in rounds)
+    assert all(one.rows * few.tries <= 2 * ROUND_TRIES for one in rounds)
 
 
 def test_small_requests_are_decoded_together(sampler):
