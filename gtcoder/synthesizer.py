@@ -5,6 +5,7 @@ It is a thin front: the codec, the training loop, the bundle and the sampler are
 
 import secrets
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -27,9 +28,11 @@ from gtcoder.parameters import check, rows_asked, settings_of, whole
 from gtcoder.progress import Reporter
 from gtcoder.rules.found import lines, rules_of
 from gtcoder.rules.learned import FoundRules
+from gtcoder.sampling.complete import Completer
 from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.schema.schema import Schema
 from gtcoder.schema.typed import cast
+from gtcoder.score import DRAWS, scores
 from gtcoder.seeds import Purpose, generator
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import Uri
@@ -352,11 +355,17 @@ class Synthesizer:
         Args:
             n: how many, which has to be said.
             where: conditions every row meets, `{"sex": "Female", "age": (65, None)}`,
-                `["sex=Female", "age>=65"]` or one text alone.
+                `["sex=Female", "age>=65"]` or one text alone. A mapping asks for shares of a
+                column's categories: `{"fraud": {"yes": 0.3}}`, or `{"fraud": {}}` for equal ones;
+                all else is distributed as it is within each category.
             seed: the same seed gives the same rows, and the first of them whatever `n` is; without
                 one every call gives new rows.
             start: how many rows of the seed's endless stream come before these, so that
                 `sample(10, seed=7)` and `sample(10, seed=7, start=10)` are `sample(20, seed=7)`.
+
+        Warns:
+            UserWarning: conditions are so seldom met together that few combinations of what they
+                bind are drawn.
 
         Raises:
             ConditionError: a condition names what the table did not have.
@@ -364,12 +373,73 @@ class Synthesizer:
         """
         rows, first = rows_asked(n), whole("start", start)
         seed = secrets.randbits(63) if seed is None else whole("seed", seed)
+        sampler = self._drawing
+        plan = sampler.plan
+        if where:
+            plan = sampler.drawer.plan(constraints(self.bundle.codec, where))
+            if plan.warning:
+                warnings.warn(plan.warning, stacklevel=2)
+        return sampler.table([Range(plan, seed, first, first + rows)]).to_pandas()
+
+    @property
+    def _drawing(self) -> Sampler:
+        """What draws, made when it is first needed."""
         if self._sampler is None:
             self._sampler = Sampler(self.bundle.model(), self.bundle.codec)
-        plan = self._sampler.plan
-        if where:
-            plan = self._sampler.drawer.plan(constraints(self.bundle.codec, where))
-        return self._sampler.table([Range(plan, seed, first, first + rows)]).to_pandas()
+        return self._sampler
+
+    def complete(
+        self,
+        table: TableLike,
+        *,
+        columns: Sequence[str] = (),
+        n: int | None = None,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Draw what is missing of rows, to go with what they have; all else stays as it is.
+
+        >>> synthesizer.complete(df)  # doctest: +SKIP
+        >>> synthesizer.complete(df, n=5).groupby(level="draw").mean()  # doctest: +SKIP
+
+        A cell is drawn from its distribution given the row's others, not set to its likeliest
+        value, so that a completed table varies as the whole does; `n` draws tell how sure it is.
+        A cell stays missing where a rule wants it so.
+
+        Args:
+            table: rows of the learned table's kind; a column that it lacks is drawn whole.
+            columns: are drawn whole as well, as if they were not there.
+            n: so many draws of each row, told apart by the index's first level, `draw` (multiple
+                imputation); omitted, one.
+            seed: the same seed completes a row in the same place alike.
+
+        Returns:
+            The columns and types of the learned table, a row for each row of `table`, with its
+            index.
+
+        Warns:
+            UserWarning: cells were drawn that do not go with others by a rule.
+
+        Raises:
+            TableError: it is no table, a column is unknown, or its values do not convert.
+            ConfigError: n or the seed is negative or no whole number.
+            GTCoderError: the model is one of the paper's preset.
+        """
+        draws, first = whole("n", 1 if n is None else n, least=1), whole("seed", seed)
+        arrow = to_arrow(table)
+        completer = Completer(self._drawing.drawer, self.bundle.codec)
+        rows = len(arrow)
+        parts = [
+            completer.complete(arrow, seed=first, start=draw * rows, columns=columns)
+            for draw in range(draws)
+        ]
+        if broken := sum(part.broken for part in parts):
+            warnings.warn(
+                f"in {broken:,} rows a cell was drawn that does not go with those there by a rule",
+                stacklevel=2,
+            )
+        index = table.index if isinstance(table, pd.DataFrame) else pd.RangeIndex(rows)
+        frames = [part.table.to_pandas().set_axis(index) for part in parts]
+        return frames[0] if n is None else pd.concat(frames, keys=range(draws), names=["draw"])
 
     def explain(self, table: TableLike) -> Explanation:
         """Which columns drive the fused representation of these rows, and which attend to which.
@@ -379,6 +449,46 @@ class Synthesizer:
         """
         codec = self.bundle.codec
         return explain(self.bundle.model(), codec.layout, codec.encode(to_arrow(table)))
+
+    def score(self, table: TableLike, *, draws: int = DRAWS, columns: bool = False) -> pd.DataFrame:
+        """How likely each row is, and which of its columns surprises most, given the others.
+
+        >>> synthesizer.score(df).nsmallest(10, "log_likelihood")  # doctest: +SKIP
+
+        `log_likelihood` compares rows of one model: a number counts with its density within its
+        quantile bin, taken as of length 1, so that it can be above 0. What the network learns is
+        seen alone: neither identifiers and free text, nor that a cell of a derived column breaks
+        its rule. Columns that a rule keeps together are one, named like "education, education_num".
+        A category, or a combination of such columns, that was never seen counts among the rest or
+        as one that was.
+
+        Args:
+            table: rows with all columns of the learned table; others are left out.
+            draws: D, of z for each row: more bring the estimate nearer to log p(row), in as much
+                more time.
+            columns: also tell how much each column surprises.
+
+        Returns:
+            A row for each row of the table, with its index, all in nats: `log_likelihood`, log of
+            the mean of p(row | z) p(z) / q(z | row) over D draws z ~ q(z | row), on average a
+            little below log p(row); `standard_error`, that of the draws, NaN of one alone;
+            `most_surprising`, the column with the largest `excess`, which is its surprise,
+            −log p(value | all others), above −log of the value's share in general: how much less
+            likely it is in this row than anywhere; with `columns`, each `surprise_NAME`. A model of
+            the paper's preset has no surprises: the two are missing.
+
+        Raises:
+            SchemaError: a column of the learned table is missing, or has another type.
+            TableError: it is no table, or a column's values do not convert.
+            ConfigError: draws is no whole number of at least 1.
+            GTCoderError: `columns` is asked of a model of the paper's preset.
+        """
+        draws, codec = whole("draws", draws, least=1), self.bundle.codec
+        arrow = to_arrow(table)
+        Learned(self.bundle).check(arrow.schema)
+        model, rows = self.bundle.model(), codec.encode(arrow)
+        found = scores(model, codec.layout, rows, draws=draws, columns=columns)
+        return found.set_axis(table.index) if isinstance(table, pd.DataFrame) else found
 
     def plot(
         self,
