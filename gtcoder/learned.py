@@ -5,7 +5,7 @@ earlier and the new rows together. What the codec has no code for is told.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,14 +45,15 @@ class Learned:
         """The codec with the shares of its own and the new rows together."""
         return mixed(self.bundle.codec, sketch, self.rows)
 
-    def check(self, found: pa.Schema) -> None:
-        """See that a table has the bundle's columns.
+    def check(self, found: pa.Schema, names: Sequence[str] | None = None) -> None:
+        """See that a table has the bundle's columns, or those of some names.
 
         Raises:
             SchemaError: one is missing, or has another type.
         """
-        for line in wrong_columns(self.bundle.schema, found).values():
-            raise SchemaError(f"{line}; give the table the bundle's columns, or learn it anew")
+        for name, line in wrong_columns(self.bundle.schema, found).items():
+            if names is None or name in names:
+                raise SchemaError(f"{line}; give the table the bundle's columns, or learn it anew")
 
     def misfits(
         self, sketch: TableSketch, columns: Iterable[str], exclude: Iterable[str] = ()

@@ -386,6 +386,28 @@ def computed(
     return values.array(kind, decimals)
 
 
+def solved(formula: Formula, target: str, name: str) -> Formula | None:
+    """A column that a formula is of, from the derived one and the others; None where none is it.
+
+    Args:
+        formula: of the derived column.
+        target: the derived column.
+        name: one that the formula is of.
+    """
+    match formula:
+        case Copy():
+            return Copy(target)
+        case Linear() if formula.inputs.count(name) == 1:
+            [factor] = [each for each, of in formula.terms if of == name]
+            others = [(-each / factor, of) for each, of in formula.terms if of != name]
+            return Linear(((1 / factor, target), *others), -formula.constant / factor)
+        case Product(one, other) if one != other:
+            return Ratio(target, other if name == one else one)
+        case Ratio(one, other) if one != other:
+            return Product(target, other) if name == one else Ratio(one, target)
+    return None
+
+
 def to_dict(formula: Formula) -> dict[str, Any]:
     """A formula as plain JSON values."""
     name = next(name for name, kind in FORMULAS.items() if type(formula) is kind)

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 from gtcoder.codec.category import CategoryTransform
 from gtcoder.codec.codec import Codec
 from gtcoder.codec.counted import missing_codes
+from gtcoder.codec.number import NumberTransform
 from gtcoder.errors import GTCoderError, TableError
-from gtcoder.rules.formula import Linear, computed
+from gtcoder.rules.formula import computed, solved
 from gtcoder.rules.rule import Derived, is_missing
 from gtcoder.rules.rules import fields_beside
 from gtcoder.rules.together import Together
@@ -113,32 +114,35 @@ class Completer:
     def _solved(
         self, cells: dict[str, pa.Array], blank: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        """Which cells are still missing, bool (B,) each, once sums are solved for the one missing.
+        """Which cells are still missing, bool (B,) each, once formulas are solved for them.
 
         Args:
-            cells: each column's; those of which all else of a sum is there are computed.
+            cells: each column's; those of which all else of a formula is there are computed.
             blank: which are missing, bool (B,) each.
         """
         left = dict(blank)
         for rule in self.codec.rules.kept:
-            if not (isinstance(rule, Derived) and isinstance(rule.formula, Linear)):
+            if not isinstance(rule, Derived):
                 continue
-            gone = np.stack([left[name] for name in rule.formula.inputs])
+            gone = np.stack([left[name] for name in rule.columns[1:]])
             alone = (gone.sum(0) == 1) & ~left[rule.target]
-            for factor, name in rule.formula.terms:
-                where = alone & left[name]
-                if not where.any() or rule.formula.inputs.count(name) > 1:
+            for name in rule.columns[1:]:
+                formula, where = solved(rule.formula, rule.target, name), alone & left[name]
+                if formula is None or not where.any():
                     continue
-                others = [(-c / factor, x) for c, x in rule.formula.terms if x != name]
-                solved = Linear(
-                    ((1 / factor, rule.target), *others), -rule.formula.constant / factor
-                )
-                found = computed(solved, cells, cells[name].type, None)
+                found = computed(formula, cells, cells[name].type, self._decimals(name))
                 whole = {**cells, name: instead(cells[name], found, where)}
                 where = where & (rule.agrees(whole) == 1)
                 cells[name] = instead(cells[name], found, where)
                 left[name] = left[name] & ~where
         return left
+
+    def _decimals(self, name: str) -> int | None:
+        """How many a column's numbers are rounded to, if they are."""
+        columns = [column.name for column in self.codec.learned]
+        transform = self.codec.transforms[columns.index(name)] if name in columns else None
+        grid = transform.grid if isinstance(transform, NumberTransform) else None
+        return grid.decimals if grid else None
 
     def _filled(
         self, done: pa.Table, blank: Mapping[str, np.ndarray], asked: "_Asked"

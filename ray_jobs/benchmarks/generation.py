@@ -11,7 +11,7 @@ import torch
 
 from gtcoder.bundle import Bundle
 from gtcoder.progress import Reporter
-from gtcoder.sampling.draw import TILE_ROWS
+from gtcoder.sampling.folded import TILE_ROWS
 from gtcoder.sampling.sample import Sampler
 from ray_jobs.generate import GenerateRequest, run_generation
 
@@ -57,12 +57,12 @@ def benchmark_generate(
 
 def _products(sampler: Sampler) -> None:
     """The matrix products that drawing `_PROBE_ROWS` rows cannot do without."""
-    decoder, tile = sampler.drawer.decoder, TILE_ROWS
-    z = torch.randn(tile, sampler.drawer.latent)
+    folded, tile = sampler.drawer.folded, TILE_ROWS
+    decoder, z = folded.decoder, torch.randn(TILE_ROWS, folded.mixture.means.shape[1])
     with torch.inference_mode():
         for _ in range(0, _PROBE_ROWS, tile):
             state = decoder.expand(z)
-            for weight, bias in sampler.drawer.heads:
+            for weight, bias in folded.heads:
                 torch.addmm(bias, state, weight)
 
 

@@ -223,6 +223,69 @@ def drift(
 
 
 @app.command()
+def complete(
+    table: TableName,
+    bundle: Annotated[str, typer.Option(help="Path or URI of the bundle to draw from.")],
+    out: Annotated[str, typer.Option(help="Folder for the completed rows, as Parquet.")],
+    columns: Annotated[
+        str | None, typer.Option(help="Columns to draw whole, e.g. age,city; omitted, only gaps.")
+    ] = None,
+    n: Annotated[int, typer.Option(help="Draws of each row, told apart by a column draw.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same cells.")] = 0,
+    csv: Csv = None,
+    on_bad_file: OnBadFile = "fail",
+    address: Address = None,
+    wait: Wait = WAIT,
+    quiet: Quiet = False,
+) -> None:
+    """Fill the gaps of a table's rows; after a crash the same command goes on."""
+    from gtcoder.table.delimited.csv_format import CsvFormat
+    from ray_jobs.rewrite import RewriteRequest, run_rewrite
+
+    request = RewriteRequest(
+        table=table,
+        bundle=bundle,
+        out=out,
+        columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
+        draws=n,
+        seed=seed,
+        csv=CsvFormat.of(csv),
+        on_bad_file=on_bad_file,
+        address=address,
+        wait_s=duration_s(wait, "--wait"),
+    )
+    run_rewrite(request, CommandReporter(quiet=quiet))
+
+
+@app.command()
+def score(
+    table: TableName,
+    bundle: Annotated[str, typer.Option(help="Path or URI of the bundle that knows such rows.")],
+    out: Annotated[str, typer.Option(help="Folder for the rows with their scores, as Parquet.")],
+    csv: Csv = None,
+    on_bad_file: OnBadFile = "fail",
+    address: Address = None,
+    wait: Wait = WAIT,
+    quiet: Quiet = False,
+) -> None:
+    """Say how likely each row of a table is, and which column surprises; name the least likely."""
+    from gtcoder.table.delimited.csv_format import CsvFormat
+    from ray_jobs.rewrite import RewriteRequest, run_rewrite
+
+    request = RewriteRequest(
+        table=table,
+        bundle=bundle,
+        out=out,
+        score=True,
+        csv=CsvFormat.of(csv),
+        on_bad_file=on_bad_file,
+        address=address,
+        wait_s=duration_s(wait, "--wait"),
+    )
+    run_rewrite(request, CommandReporter(quiet=quiet))
+
+
+@app.command()
 def generate(
     bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
     rows: Annotated[str, typer.Option(help="How many rows, e.g. 10_000, 10k or 1.5M.")],

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from gtcoder.table.locate import each_by_threads, locate
 from gtcoder.table.table import Piece, Table, coalesced
 from gtcoder.training.rows.parts import Written, written_before
 from ray_jobs.cluster.cluster import Cluster
-from ray_jobs.cluster.passes import each_path, folded
+from ray_jobs.cluster.passes import Merge, each_path, folded
 from ray_jobs.sources.encoding import Encoding
 from ray_jobs.sources.options import ReadOptions
 from ray_jobs.sources.source import Look
@@ -34,6 +34,7 @@ from ray_jobs.sources.threads import folded_here
 
 _PIECES = 16
 """So many pieces give a sample of the rows."""
+T = TypeVar("T")
 _Share = tuple[Table, Piece]
 _Sketched = tuple[TableSketch | None, dict[str, str]]
 
@@ -145,6 +146,11 @@ class LocatedTable:
         work = partial(_encode, job=job)
         written: Written = self.fold(self._shares(), work, Written.joined, rows=_rows, stage=stage)
         return written
+
+    def each_piece(self, work: Callable[[list[_Share]], T], merge: Merge[T], stage: Stage) -> T:
+        """What work makes of runs of pieces, put together in their order."""
+        found: T = self.fold(self._shares(), work, merge, rows=_rows, stage=stage)
+        return found
 
     def _shares(self) -> list[_Share]:
         return [self.table.share(piece) for piece in self.table.pieces()]
