@@ -28,6 +28,8 @@ from serve.http.schemas import (
     Batch,
     BatchList,
     BatchWanted,
+    Complete,
+    Completed,
     Explain,
     Explanation,
     Health,
@@ -36,6 +38,8 @@ from serve.http.schemas import (
     ModelInfo,
     ModelList,
     Sample,
+    Score,
+    Scores,
 )
 from serve.service import Service
 from serve.settings import MODEL_NAME
@@ -180,6 +184,28 @@ def _add_models(app: FastAPI) -> None:
         if media_type == _PICTURE:
             return Response(await service.picture(explanation), media_type=_PICTURE)
         return explanation
+
+    @app.post(
+        "/v1/models/{model}/complete",
+        tags=["rows"],
+        summary="Given rows, with what is missing of them drawn",
+        response_model=Completed,
+        responses={200: {"content": {ARROW: _BINARY}}, **problems(404, 406, body=True)},
+    )
+    async def complete(
+        model: Name, wanted: Complete, service: Serving, accept: Accept = None
+    ) -> Any:
+        return _Streaming(await service.complete(model, wanted, accept))
+
+    @app.post(
+        "/v1/models/{model}/score",
+        tags=["rows"],
+        summary="How likely given rows are, and which columns surprise",
+        response_model=Scores,
+        responses=problems(404, body=True),
+    )
+    async def score(model: Name, wanted: Score, service: Serving) -> Any:
+        return _Streaming(await service.score(model, wanted))
 
 
 def _add_batches(app: FastAPI) -> None:

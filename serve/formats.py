@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.types as pt
 
+from gtcoder.table.types import Family, family_of
 from gtcoder.table.writers import (
     ArrowWriter,
     CsvWriter,
@@ -85,6 +86,8 @@ def _to_column(values: list[Any], field: pa.Field) -> pa.Array:
         if pt.is_time(kind):
             times = [None if v is None else time.fromisoformat(v) for v in values]
             return pa.array(times, kind)
+        if family_of(kind) is Family.BINARY:
+            return pa.array([None if v is None else bytes.fromhex(v) for v in values], field.type)
         if pt.is_decimal(kind) or pt.is_temporal(kind):
             values = [None if v is None else str(v) for v in values]
             texts = pa.array(values, pa.string())

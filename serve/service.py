@@ -1,4 +1,4 @@
-"""What the routes call: finds models, has their rows drawn, written or explained."""
+"""What the routes call: finds models, has rows drawn, written, completed, scored, explained."""
 
 import asyncio
 import io
@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -15,15 +16,24 @@ from gtcoder.sampling.sample import BLOCK_ROWS
 from ray_jobs.jobs import Jobs
 from serve.batches.batches import Batches
 from serve.describe import described
-from serve.formats import to_table
 from serve.http.bodies import Streamed
 from serve.http.counted import RequestMetrics
 from serve.http.door import Room
 from serve.http.keys import Keys
 from serve.http.problems import ProblemError, invalid, refused, unreadable
-from serve.http.schemas import Batch, BatchWanted, ModelInfo, ModelList, ModelName, Sample
+from serve.http.schemas import (
+    Batch,
+    BatchWanted,
+    Complete,
+    ModelInfo,
+    ModelList,
+    ModelName,
+    Sample,
+    Score,
+)
 from serve.registry import Registry
 from serve.report import find_report, read_report
+from serve.sampling.given import given, to_complete, to_score
 from serve.sampling.request import checked, conditions
 from serve.sampling.sampling import Sampling
 from serve.settings import Settings
@@ -140,15 +150,25 @@ class Service:
                 return _ordered(Explanation.from_dict(model.bundle.explanation).to_dict())
             except ConfigError as error:
                 raise invalid("model", str(error)) from error
-        most = self.settings.limits.explained_rows
-        if len(rows) > most:
-            raise invalid("rows", f"expected at most {most:,} rows, found {len(rows):,}")
-        try:
-            table = await asyncio.to_thread(to_table, rows, model.bundle.schema.arrow)
-        except ValueError as error:
-            raise invalid("rows", str(error)) from error
+        table = await asyncio.to_thread(given, model, rows, self.settings.limits.explained_rows)
         with _refusing(name):
             return _ordered(await self._sampling.explained(model, table))
+
+    async def complete(self, name: str, wanted: Complete, accept: str | None) -> Streamed:
+        """Given rows with what is missing of them drawn."""
+        model, most = await self.registry.find(name), self.settings.limits.explained_rows
+        seed = wanted.seed if wanted.seed is not None else secrets.randbelow(_SEEDS)
+        read = partial(to_complete, model, wanted, seed=seed, accept=accept, most=most)
+        request = await asyncio.to_thread(read)
+        with _refusing(name):
+            return await self._sampling.completed(model, request)
+
+    async def score(self, name: str, wanted: Score) -> Streamed:
+        """How likely given rows are."""
+        model, most = await self.registry.find(name), self.settings.limits.explained_rows
+        table = await asyncio.to_thread(to_score, model, wanted.rows, most)
+        with _refusing(name):
+            return await self._sampling.scored(model, table, columns=wanted.columns)
 
     async def picture(self, explanation: dict[str, Any]) -> bytes:
         """The heat map of an explanation, a PNG."""

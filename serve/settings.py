@@ -33,7 +33,9 @@ class Limits(BaseModel):
     connections: int = Field(
         1024, ge=1, description="Connections at once, per replica that listens itself."
     )
-    explained_rows: int = Field(10_000, ge=1, description="Rows of one explanation.")
+    explained_rows: int = Field(
+        10_000, ge=1, description="Rows of one explanation, completion or scoring."
+    )
     queue: int = Field(
         512, ge=1, description="Requests at work at once, per replica; so many for batches besides."
     )

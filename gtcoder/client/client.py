@@ -2,16 +2,19 @@
 
 import secrets
 import uuid
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
 
 from gtcoder.client.batch import BulkBatch
+from gtcoder.client.given import body_of, index_of, told_scores
 from gtcoder.client.rows import drawn
 from gtcoder.client.service import Service
 from gtcoder.errors import ConfigError
+from gtcoder.table.memory import TableLike
 from gtcoder.where.written import Where
 
 _SEEDS = 2**53
@@ -19,7 +22,7 @@ _SEEDS = 2**53
 
 
 class Client:
-    """Asks a service for rows, explanations and bulk batches."""
+    """Asks a service for rows, what rows lack, scores, explanations and bulk batches."""
 
     def __init__(
         self, url: str = "http://127.0.0.1:8000", *, key: str | None = None, timeout_s: float = 300
@@ -96,21 +99,86 @@ class Client:
         path = f"/v1/models/{model}/sample"
         return drawn(self._service, path, body, range(start, start + n), parallel)
 
+    def complete(
+        self,
+        model: str,
+        table: TableLike,
+        columns: Sequence[str] = (),
+        n: int | None = None,
+        seed: int | None = None,
+    ) -> pd.DataFrame:
+        """Draw what is missing of rows, to go with what they have, as `Synthesizer.complete`.
+
+        Args:
+            model: the model's name.
+            table: rows of the model's kind, as many as the service explains; a column that it
+                lacks is drawn whole, and one that the model lacks is left out.
+            columns: are drawn whole as well.
+            n: so many draws of each row, told apart by the index's first level, `draw`; omitted,
+                one.
+            seed: the same seed gives the same rows; one chosen at random if not given.
+
+        Returns:
+            A row for each row of `table`, with its index and exactly the types learned.
+
+        Warns:
+            UserWarning: cells were drawn that do not go with others by a rule.
+
+        Raises:
+            TableError: it is no table, or its values do not convert.
+            ServiceError: the service refuses, with its reason, or cannot be reached.
+        """
+        seed, draws = secrets.randbelow(_SEEDS) if seed is None else seed, 1 if n is None else n
+        sent = body_of(table, self._schema(model), columns=list(columns), seed=seed, n=draws)
+        sent["headers"]["Accept"] = "application/vnd.apache.arrow.stream"
+        answer = self._service.answer("POST", f"/v1/models/{model}/complete", **sent)
+        if broken := int(answer.headers["GTCoder-Broken"]):
+            warnings.warn(
+                f"in {broken:,} rows a cell was drawn that does not go with those there by a rule",
+                stacklevel=2,
+            )
+        done = pa.ipc.open_stream(answer.content).read_all().to_pandas()
+        index = index_of(table, len(done) // draws)
+        if n is None:
+            return done.set_axis(index)
+        parts = [done[at * len(index) : (at + 1) * len(index)].set_axis(index) for at in range(n)]
+        return pd.concat(parts, keys=range(n), names=["draw"])
+
+    def score(self, model: str, table: TableLike, columns: bool = False) -> pd.DataFrame:
+        """How likely each row is, and which column surprises most, as `Synthesizer.score`.
+
+        Args:
+            model: the model's name.
+            table: rows with all columns of the model, as many as the service explains.
+            columns: also tell how much each column surprises.
+
+        Returns:
+            A row for each row of `table`, with its index.
+
+        Raises:
+            TableError: it is no table, or its values do not convert.
+            ServiceError: the service refuses, with its reason, or cannot be reached.
+        """
+        sent = body_of(table, self._schema(model), columns=columns)
+        told = self._service.json("POST", f"/v1/models/{model}/score", **sent)["rows"]
+        return told_scores(told).set_axis(index_of(table, len(told)))
+
+    def _schema(self, model: str) -> pa.Schema:
+        """The exact types of a model's rows, which a row has."""
+        return self.sample_arrow(model, 1, seed=0).schema
+
     def explain(self, model: str, rows: pd.DataFrame | None = None) -> dict[str, Any]:
         """Contributions of columns and the attention between them: the model's, or of given rows.
+
+        Of the rows, columns that the model lacks are left out.
 
         Raises:
             ServiceError: the service refuses, with its reason, or cannot be reached.
         """
         if rows is None:
             return self._service.json("POST", f"/v1/models/{model}/explain", json={})
-        records = rows.to_json(orient="records", date_format="iso", date_unit="us")
-        return self._service.json(
-            "POST",
-            f"/v1/models/{model}/explain",
-            content=b'{"rows":' + records.encode() + b"}",
-            headers={"Content-Type": "application/json"},
-        )
+        sent = body_of(rows, self._schema(model))
+        return self._service.json("POST", f"/v1/models/{model}/explain", **sent)
 
     def heat_map(self, model: str) -> bytes:
         """The attention between columns as a PNG."""

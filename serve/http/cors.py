@@ -30,6 +30,8 @@ class NamedOrigins:
                         "GTCoder-Seed",
                         "GTCoder-Checksum",
                         "GTCoder-Warning",
+                        "GTCoder-Filled",
+                        "GTCoder-Broken",
                         "Retry-After",
                     ],
                 )

@@ -63,6 +63,43 @@ class Explain(Asked):
     )
 
 
+_GIVEN = 'Rows as records, such as `[{"age": 38, "sex": null}]`; null is missing'
+
+
+class Complete(Asked):
+    """Rows of which something is missing."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"rows": [{"colour": "red", "size": None}, {"colour": "blue"}], "seed": 7}]
+        }
+    )
+
+    rows: list[dict[str, Any]] = Field(
+        description=f"{_GIVEN}, as is what one row lacks; a column that all lack is drawn whole.",
+        min_length=1,
+    )
+    columns: list[str] = Field([], description="Are drawn whole, as if no row had them.")
+    seed: int | None = Field(
+        None,
+        description="The same seed completes the same rows alike; chosen at random when left out.",
+        ge=0,
+        le=2**63 - 1,
+    )
+    n: int = Field(1, description="So many draws of each row.", ge=1, le=20)
+
+
+class Score(Asked):
+    """Rows whose likelihood is asked for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"rows": [{"colour": "red", "size": 9.5, "count": 3}]}]}
+    )
+
+    rows: list[dict[str, Any]] = Field(description=f"{_GIVEN}.", min_length=1)
+    columns: bool = Field(False, description="Also tell how much each column surprises.")
+
+
 class BatchWanted(Asked):
     """Rows wanted later, as Parquet files."""
 
@@ -162,6 +199,39 @@ class Explanation(BaseModel):
     each: list[list[float]] | None = Field(
         None, description="Contributions in each given row, in the order of `columns`."
     )
+
+
+class Completed(BaseModel):
+    """Rows of which nothing is missing any more, but what rules want so."""
+
+    rows: list[dict[str, Any]] = Field(
+        description="All rows in the order given, once for each draw, one draw after another."
+    )
+    seed: int
+    filled: int = Field(description="Cells that were drawn.")
+    broken: int = Field(
+        description="Rows in which a cell that was drawn does not go with those there by a rule."
+    )
+
+
+class RowScore(BaseModel):
+    """How likely a row is, in nats."""
+
+    log_likelihood: float | None = Field(description="To compare with other rows of the model.")
+    standard_error: float | None = Field(description="Of the log-likelihood's estimate.")
+    most_surprising: str | None = Field(description="The column with the largest excess.")
+    excess: float | None = Field(
+        description="How much less likely its value is, given the row's others, than in general."
+    )
+    surprises: dict[str, float | None] | None = Field(
+        None, description="-log p of each column's value, given all others; where asked for."
+    )
+
+
+class Scores(BaseModel):
+    """How likely rows are."""
+
+    rows: list[RowScore]
 
 
 class File(BaseModel):

@@ -1,16 +1,20 @@
-"""A bundle that is loaded: its batcher, its plans, what writes and explains its rows."""
+"""A bundle that is loaded: its batcher, its plans, what writes, completes and explains rows."""
 
 from concurrent.futures import Executor
 from functools import cached_property
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from gtcoder.bundle import Bundle
+from gtcoder.codec.layout import Encoded
 from gtcoder.explain import explain, explain_rows
 from gtcoder.model.gtcoder import GTCoder
+from gtcoder.sampling.complete import Completer
 from gtcoder.sampling.plan import Plan
 from gtcoder.sampling.sample import Range, Sampler
+from gtcoder.score import scores
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
 from serve.formats import WRITERS, Writer
@@ -59,12 +63,29 @@ class LoadedModel:
     def explained(self, table: pa.Table) -> dict[str, Any]:
         """The explanation of given rows, their mean and each; made on the CPU."""
         encoded = self._codec.encode(table)
-        mean = explain(self._explaining, self._codec.layout, encoded)
-        each = explain_rows(self._explaining, encoded).astype(float).round(6).tolist()
+        mean = explain(self._network, self._codec.layout, encoded)
+        each = explain_rows(self._network, encoded).astype(float).round(6).tolist()
         return mean.to_dict() | {"each": each}
 
+    def encoded(self, table: pa.Table) -> Encoded:
+        """Given rows as the network reads them; it follows from their places in the table too."""
+        return self._codec.encode(table)
+
+    def scored(self, encoded: Encoded, *, columns: bool) -> pd.DataFrame:
+        """The scores of given rows; made on the CPU."""
+        return scores(self._network, self._codec.layout, encoded, columns=columns)
+
     @cached_property
-    def _explaining(self) -> GTCoder:
+    def completer(self) -> Completer:
+        """What completes rows.
+
+        Raises:
+            GTCoderError: the model was not trained to.
+        """
+        return Completer(self._sampler.drawer, self._codec)
+
+    @cached_property
+    def _network(self) -> GTCoder:
         return self._bundle.model()
 
     def _plan(self, where: Where) -> Plan:

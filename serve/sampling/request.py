@@ -55,7 +55,7 @@ def checked(
         seed=seed,
         offset=wanted.offset,
         where=conditions(model, wanted.where),
-        columns=_columns(model, wanted.columns),
+        columns=columns_of(model, wanted.columns) if wanted.columns is not None else None,
         media_type=media_type,
     )
 
@@ -74,10 +74,13 @@ def conditions(model: Model, where: Any) -> Where:
     return plain
 
 
-def _columns(model: Model, names: list[str] | None) -> tuple[str, ...] | None:
+def columns_of(model: Model, names: list[str]) -> tuple[str, ...]:
+    """Some of a model's columns.
+
+    Raises:
+        ProblemError: it has no such column, or one comes twice (422).
+    """
     known = model.bundle.schema.names
-    if names is None:
-        return None
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
         raise invalid("columns", f"no column {unknown!r}; there are: {', '.join(known)}")

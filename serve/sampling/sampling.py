@@ -1,11 +1,11 @@
-"""The drawing in a replica: holds models, draws, writes bodies, explains.
+"""The drawing in a replica: holds models, draws, writes bodies, completes, scores, explains.
 
 A model is loaded when it is first asked for; the least recently used is put away.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
@@ -16,9 +16,11 @@ import torch
 
 from gtcoder.sampling.sample import BLOCK_ROWS, Range
 from gtcoder.training.options import device_named
+from serve.formats import JSON
 from serve.http.bodies import InFlight, Streamed
 from serve.http.problems import invalid
 from serve.registry import Model
+from serve.sampling.given import CompleteRequest, Completion, score_pieces
 from serve.sampling.loaded import LoadedModel
 from serve.sampling.metrics import SamplingMetrics
 from serve.sampling.request import SampleRequest
@@ -89,6 +91,45 @@ class Sampling:
         loaded, loop = await self._load(model), asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, loaded.explained, table)
 
+    async def completed(self, model: Model, request: CompleteRequest) -> Streamed:
+        """Given rows with what they lack, whose room is reserved.
+
+        Raises:
+            ProblemError: the body would be too large (422), or there is no room for it (503).
+        """
+        loaded = await self._load(model)
+        completion = Completion(lambda: loaded.completer, request)
+        async with AsyncExitStack() as stack:
+            body, headers = completion.whole(await self._made(completion.pieces, stack))
+            headers["GTCoder-Checksum"] = model.bundle.checksum
+            return Streamed(_joined(body), headers, stack.pop_all())
+
+    async def scored(self, model: Model, table: pa.Table, *, columns: bool) -> Streamed:
+        """The scores of given rows, whose room is reserved.
+
+        Raises:
+            ProblemError: the body would be too large (422), or there is no room for it (503).
+        """
+        loaded, loop = await self._load(model), asyncio.get_running_loop()
+        encoded = await loop.run_in_executor(self._executor, loaded.encoded, table)
+        pieces = score_pieces(partial(loaded.scored, columns=columns), encoded)
+        async with AsyncExitStack() as stack:
+            records = await self._made(pieces, stack)
+            body = b'{"rows":[' + records.removeprefix(b",") + b"]}"
+            return Streamed(_joined(body), {"Content-Type": JSON}, stack.pop_all())
+
+    async def _made(self, pieces: Sequence[Callable[[], bytes]], stack: AsyncExitStack) -> bytes:
+        """What pieces give, one after another, with others' rows drawn between them."""
+        loop = asyncio.get_running_loop()
+        made = [await loop.run_in_executor(self._executor, pieces[0])]
+        size, most = len(made[0]) * len(pieces), self._settings.limits.response_bytes
+        if size > most:
+            raise invalid("rows", f"about {size:,} bytes; expected at most {most:,}, so fewer rows")
+        stack.callback(self._in_flight.reserve(size).release)
+        for piece in pieces[1:]:
+            made.append(await loop.run_in_executor(self._executor, piece))
+        return b"".join(made)
+
     async def _range(self, loaded: LoadedModel, request: SampleRequest) -> Range:
         """The rows that a request wants; new conditions take the time of thousands of rows."""
         if not request.where:
@@ -130,7 +171,8 @@ class Sampling:
             raise
 
 
-async def _joined(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _joined(first: bytes, chunks: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
     yield first
-    async for chunk in chunks:
-        yield chunk
+    if chunks is not None:
+        async for chunk in chunks:
+            yield chunk

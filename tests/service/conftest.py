@@ -16,8 +16,9 @@ ANOTHERS = "the-key-of-somebody-else"
 
 @pytest.fixture(scope="session")
 def other_bundle_path(tmp_path_factory, make_rows):
+    """A model of the paper's preset, without one of the columns."""
     path = tmp_path_factory.mktemp("bundle") / "other"
-    Synthesizer(epochs=1, exclude=["count"]).fit(make_rows(300, 5)).save(path)
+    Synthesizer(preset="paper", epochs=1, exclude=["count"]).fit(make_rows(300, 5)).save(path)
     return str(path)
 
 

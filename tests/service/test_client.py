@@ -1,12 +1,13 @@
 """The Python client against the real service."""
 
+from functools import partial
 from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
 
 from gtcoder.client import Client
-from gtcoder.errors import ConfigError, ServiceError
+from gtcoder.errors import ConfigError, ServiceError, TableError
 from gtcoder.synthesizer import Synthesizer
 
 KEY = "the-key-of-these-tests"
@@ -38,6 +39,36 @@ def test_explanations(client):
     assert given["contributions"].keys() == model["contributions"].keys()
     assert len(given["each"]) == 20
     assert client.heat_map("claims").startswith(b"\x89PNG")
+
+
+def test_rows_are_completed_as_the_library_does(client, bundle_path):
+    library = Synthesizer.load(bundle_path)
+    rows = client.sample("claims", 40, seed=1).drop(columns="count").assign(other=1)
+    rows.index = pd.Index(range(100, 140), name="key")
+    rows.loc[100:120, "colour"] = None
+    done = client.complete("claims", rows, seed=3)
+    same = partial(pd.testing.assert_frame_equal, check_categorical=False)  # but for their order
+    same(done, library.complete(rows, seed=3))
+    drawn = client.complete("claims", rows, columns=["size"], n=3, seed=3)
+    same(drawn, library.complete(rows, columns=["size"], n=3, seed=3))
+    assert not client.complete("claims", rows).equals(done)
+    nothing = client.complete("claims", rows[["other"]], seed=3)
+    same(nothing, library.complete(rows[["other"]], seed=3))
+    with pytest.raises(TableError, match="'size': expected double"):
+        client.complete("claims", rows.assign(size="x"))
+    with pytest.raises(ServiceError, match=r"422.*at most 50"):
+        client.complete("claims", pd.concat([rows, rows]))
+
+
+@pytest.mark.parametrize(("model", "columns"), [("claims", True), ("claims", False), ("other", 0)])
+def test_rows_are_scored_as_the_library_does(
+    client, bundle_path, other_bundle_path, model, columns
+):
+    rows = client.sample(model, 30, seed=1).set_axis(range(100, 130))
+    library = Synthesizer.load({"claims": bundle_path, "other": other_bundle_path}[model])
+    told = client.score(model, rows, columns=bool(columns))
+    wanted = library.score(rows, columns=bool(columns)).astype({"excess": float})
+    pd.testing.assert_frame_equal(told, wanted, rtol=1e-3)
 
 
 def test_a_batch_is_waited_for_and_read(client, capsys):

@@ -56,7 +56,7 @@ def test_a_bundle_that_is_replaced_is_found_without_a_lost_request(
     sample, http, repeated, other_bundle_path, make_rows, wait_until
 ):
     first = http.get("/v1/models/other").json()["checksum"]
-    second = Synthesizer(epochs=1, exclude=["count"], seed=9).fit(make_rows(300, 6))
+    second = Synthesizer(preset="paper", epochs=1, exclude=["count"], seed=9).fit(make_rows(300, 6))
     with repeated(lambda: sample("other", rows=50).status_code, threads=2) as load:
         wait_until(lambda: load.gave[200] > 3)
         second.save(other_bundle_path, overwrite=True)

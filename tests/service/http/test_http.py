@@ -1,6 +1,7 @@
 """Every call over real HTTP: what it gives, in every format, and what it refuses."""
 
 import io
+import json
 import socket
 import threading
 from itertools import pairwise
@@ -14,6 +15,7 @@ import pytest
 
 from gtcoder.bundle import Bundle
 from gtcoder.sampling.sample import Sampler
+from gtcoder.synthesizer import Synthesizer
 from gtcoder.where.constraint import constraints
 
 pytestmark = pytest.mark.timeout(120)
@@ -23,6 +25,11 @@ pytestmark = pytest.mark.timeout(120)
 def sampler(bundle_path):
     bundle = Bundle.load(bundle_path)
     return Sampler(bundle.model(), bundle.codec)
+
+
+@pytest.fixture(scope="module")
+def library(bundle_path):
+    return Synthesizer.load(bundle_path)
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +178,67 @@ def test_an_explanation_of_the_model_and_of_rows(http, bundle_path):
     assert picture.content.startswith(b"\x89PNG")
 
 
+HOLES = [{"colour": "red", "size": None}, {"size": 9.123456789012345}, {"colour": "blue"}]
+
+
+def test_rows_are_completed_as_the_library_does(http, library):
+    path = "/v1/models/claims/complete"
+    answer = http.post(path, json={"rows": HOLES, "seed": 7, "n": 2})
+    told = answer.json()
+    table = pa.table({"colour": ["red", None, "blue"], "size": [None, 9.123456789012345, None]})
+    drawn = library.complete(table, seed=7, n=2)
+    expected = json.loads(drawn.to_json(orient="records", double_precision=15))
+    assert [row["colour"] for row in told["rows"]] == list(drawn["colour"])
+    assert [row["count"] for row in told["rows"]] == list(drawn["count"])
+    sizes = [row["size"] for row in told["rows"]]
+    np.testing.assert_allclose(sizes, [row["size"] for row in expected], rtol=1e-12)
+    assert sizes[1] == sizes[4] == 9.123456789012345
+    assert (told["seed"], told["filled"], told["broken"]) == (7, 12, 0)
+    assert answer.headers["GTCoder-Filled"] == "12"
+    accept = {"Accept": "application/vnd.apache.arrow.stream"}
+    arrow = http.post(path, json={"rows": HOLES, "seed": 7, "n": 2}, headers=accept)
+    assert read(arrow).to_pandas().equals(drawn.reset_index(drop=True))
+    assert arrow.headers["GTCoder-Broken"] == "0"
+
+
+def test_columns_are_drawn_whole_and_a_seed_is_found(http, library):
+    path, rows = "/v1/models/claims/complete", [{"colour": "red", "size": 9.5, "count": 3}] * 50
+    told = http.post(path, json={"rows": rows, "columns": ["colour"]}).json()
+    assert {row["colour"] for row in told["rows"]} > {"red"}
+    assert {row["size"] for row in told["rows"]} == {9.5}
+    drawn = library.complete(pd.DataFrame(rows), columns=["colour"], seed=told["seed"])
+    assert list(drawn["colour"]) == [row["colour"] for row in told["rows"]]
+    full = http.post(path, json={"rows": rows}).json()
+    assert (full["rows"], full["filled"]) == (rows, 0)
+    assert http.post(path, json={"rows": rows}, headers={"Accept": "text/csv"}).status_code == 406
+
+
+def test_rows_are_scored_as_the_library_does(http, library):
+    path, rows = "/v1/models/claims/score", [{"colour": "red", "size": 9.5, "count": 3}, {}]
+    plain = http.post(path, json={"rows": rows}).json()["rows"]
+    told = http.post(path, json={"rows": rows, "columns": True}).json()["rows"]
+    frame = pd.DataFrame({"colour": ["red", None], "size": [9.5, None], "count": [3, None]})
+    expected = library.score(frame, columns=True)
+    for name in ("log_likelihood", "standard_error", "excess"):
+        np.testing.assert_allclose([row[name] for row in plain], expected[name], rtol=1e-4)
+    assert [row["most_surprising"] for row in plain] == list(expected["most_surprising"])
+    assert [{k: v for k, v in row.items() if k != "surprises"} for row in told] == plain
+    for name in ("colour", "size", "count"):
+        surprises = [row["surprises"][name] for row in told]
+        np.testing.assert_allclose(surprises, expected[f"surprise_{name}"], rtol=1e-4)
+
+
+def test_a_model_of_the_papers_preset_has_likelihoods_alone(http):
+    rows = [{"colour": "red", "size": 9.5}]
+    (told,) = http.post("/v1/models/other/score", json={"rows": rows}).json()["rows"]
+    assert isinstance(told["log_likelihood"], float)
+    assert (told["most_surprising"], told["excess"]) == (None, None)
+    for call, more in (("score", {"columns": True}), ("complete", {})):
+        answer = http.post(f"/v1/models/other/{call}", json={"rows": rows, **more})
+        assert answer.status_code == 422
+        assert "default preset" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("call", "body", "status", "field", "words"),
     [
@@ -192,6 +260,17 @@ def test_an_explanation_of_the_model_and_of_rows(http, bundle_path):
         ("models/claims/explain", {"rows": [{"hue": 1}]}, 422, "rows", "no column 'hue'"),
         ("models/claims/explain", {"rows": [{"size": "x"}]}, 422, "rows", "'size'"),
         ("models/claims/explain", {"rows": [{}] * 51}, 422, "rows", "at most 50"),
+        ("models/claims/complete", {"rows": []}, 422, "rows", "at least 1"),
+        ("models/claims/complete", {"rows": [{"hue": 1}]}, 422, "rows", "no column 'hue'"),
+        ("models/claims/complete", {"rows": [{}, {"size": "x"}]}, 422, "rows", "'size'"),
+        ("models/claims/complete", {"rows": [{}] * 51}, 422, "rows", "at most 50"),
+        ("models/claims/complete", {"rows": [{}], "columns": ["hue"]}, 422, "columns", "'hue'"),
+        ("models/claims/complete", {"rows": [{}], "n": 21}, 422, "n", "equal to 20"),
+        ("models/claims/complete", {"rows": [{}], "seed": -1}, 422, "seed", "greater"),
+        ("models/nobody/complete", {"rows": [{}]}, 404, None, "there are: claims, other"),
+        ("models/claims/score", {"rows": [{"size": 1}]}, 422, "rows", "no row has the column"),
+        ("models/claims/score", {"rows": [{"count": "x"}]}, 422, "rows", "'count'"),
+        ("models/claims/score", {"rows": [{}] * 51}, 422, "rows", "at most 50"),
         ("models/claims/batches", {"rows": 1, "output": "../x"}, 422, "output", "below"),
     ],
 )
