@@ -78,7 +78,7 @@ def log_likelihood(
     rng = torch_generator(seed, Purpose.SCORE)
     noise = torch.randn(draws, model.config.latent, generator=rng)  # (D, Z)
     found = [np.zeros((0, 2))]
-    for codes, scalars in _chunks(model, encoded):
+    for codes, scalars in chunks(model, encoded):
         mu, logvar, _ = model.encode(codes, scalars)
         weights = []
         for draw in noise.to(mu.device):
@@ -102,13 +102,9 @@ def surprises(model: GTCoder, encoded: Encoded) -> np.ndarray:
     Raises:
         GTCoderError: the model was not trained to complete rows.
     """
-    if not model.config.conditional:
-        raise GTCoderError(
-            "this model cannot tell which columns surprise, as it was not trained to complete rows "
-            "(the paper's preset); train one with the default preset"
-        )
+    needs_completing(model)
     found = [np.zeros(encoded.codes.shape, np.float32)[:0]]
-    for codes, scalars in _chunks(model, encoded):
+    for codes, scalars in chunks(model, encoded):
         each = []
         for k in range(codes.shape[1]):
             given = torch.ones_like(codes, dtype=torch.bool)
@@ -126,7 +122,20 @@ def _usual(layout: Layout, encoded: Encoded) -> np.ndarray:
     return -np.log(np.maximum(np.stack(own, 1), 1e-9))
 
 
-def _chunks(model: GTCoder, encoded: Encoded) -> Iterator[tuple[Tensor, Tensor]]:
+def needs_completing(model: GTCoder) -> None:
+    """See that a model can tell how columns go with one another.
+
+    Raises:
+        GTCoderError: it was not trained to complete rows.
+    """
+    if not model.config.conditional:
+        raise GTCoderError(
+            "this model cannot tell which columns surprise, as it was not trained to complete rows "
+            "(the paper's preset); train one with the default preset"
+        )
+
+
+def chunks(model: GTCoder, encoded: Encoded) -> Iterator[tuple[Tensor, Tensor]]:
     """Codes and scalars (B, K) of as many rows at a time as there is room for."""
     device = model.mixture.means.device
     rows = max(1, CHUNK_VALUES // (len(model.decoder.steps) * model.config.hidden))

@@ -18,8 +18,9 @@ from gtcoder import notebook
 from gtcoder.bundle import Bundle
 from gtcoder.codec.codec import Codec
 from gtcoder.codec.config import MIN_CATEGORY_ROWS
-from gtcoder.codec.layout import Encoded
+from gtcoder.codec.layout import Encoded, some
 from gtcoder.config import Config, Preset, coding_for, learned_rows, validation_share
+from gtcoder.dependence import dependence
 from gtcoder.errors import ConfigError, GTCoderError
 from gtcoder.explain import Explanation, explain, explain_training
 from gtcoder.learned import Learned
@@ -489,6 +490,32 @@ class Synthesizer:
         model, rows = self.bundle.model(), codec.encode(arrow)
         found = scores(model, codec.layout, rows, draws=draws, columns=columns)
         return found.set_axis(table.index) if isinstance(table, pd.DataFrame) else found
+
+    def dependence(self, table: TableLike, *, rows: int = 1_000) -> pd.DataFrame:
+        """How much columns tell of one another beyond what all others tell, in nats.
+
+        I(A; B | all others): by so much less the model is surprised by A, on average, when it knows
+        B as well as the rest. It is 0 for columns that have nothing to say of one another, or
+        nothing that others do not say too. Unlike attention it does not depend on how the network
+        happens to work.
+
+        Args:
+            table: rows of the learned table's kind.
+            rows: so many of them at most are looked at, drawn at random; it takes as many passes
+                over them as there are pairs of columns.
+
+        Returns:
+            A symmetric frame with the learned columns as index and columns.
+
+        Raises:
+            TableError: it is no table, or has no rows.
+            ConfigError: `rows` is no whole number of at least 1.
+            GTCoderError: the model is one of the paper's preset.
+        """
+        codec, most = self.bundle.codec, whole("rows", rows, least=1)
+        encoded = some(codec.encode(to_arrow(table)), most, generator(0, Purpose.SAMPLE))
+        names = [field.name for field in codec.layout.fields]
+        return pd.DataFrame(dependence(self.bundle.model(), encoded), names, names)
 
     def plot(
         self,

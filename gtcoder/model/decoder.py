@@ -5,6 +5,7 @@ Shapes: B rows, K fields, S steps, Z latent, H hidden, V_s outcomes of step s, V
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,19 @@ from gtcoder.model.steps import CELLS, cells_of, digit_frequencies, steps_of
 
 FEW_STEPS = 128
 """Of so many at most the running sums are one product, which is faster than adding them up."""
+
+
+class Tables(NamedTuple):
+    """The vectors of all outcomes, which cost as much for one row as for many."""
+
+    heads: Tensor
+    """Of the heads, (V, H)."""
+    coded: Tensor
+    """Those of the steps that draw codes, (V', H)."""
+    seen: Tensor | None
+    """What these add to the running sum, (V', H)."""
+    ahead: Tensor | None
+    """What they add to it before their step where they are given, (V', H)."""
 
 
 class Decoder(nn.Module):
@@ -130,7 +144,21 @@ class Decoder(nn.Module):
         both = torch.cat([codes, cells], 1).t()  # (2 K, B)
         return both[self.column[:, 0]].div(self.divisor, rounding_mode="floor") % self.size
 
-    def states(self, begin: Tensor, outcomes: Tensor, given: Tensor | None = None) -> Tensor:
+    def tables(self) -> Tables:
+        """The vectors of all outcomes."""
+        heads = self.heads()
+        coded = heads[self.coded_rows]
+        seen = None if self.seen is None else self.seen()
+        ahead = None if self.ahead is None else self.ahead() + self.tied(coded)
+        return Tables(heads, coded, seen, ahead)
+
+    def states(
+        self,
+        begin: Tensor,
+        outcomes: Tensor,
+        given: Tensor | None = None,
+        tables: Tables | None = None,
+    ) -> Tensor:
         """What the heads see given the true outcomes (S, B) before them, (S, B, H), as grouped.
 
         In training, whole outcomes, and units of a row, are dropped at random, so that no step
@@ -140,19 +168,22 @@ class Decoder(nn.Module):
             begin: what z, or what is given, adds to all steps, (B, H).
             outcomes: int64 (S, B).
             given: of each step whether all steps see it, float32 (S, B).
+            tables: the vectors of all outcomes, where they are known.
         """
+        tables = tables or self.tables()
         first = begin + self.step[0]  # (B, H)
         dropout = self.dropout if self.training else 0.0
         following = torch.cat([self.step[1:], self.step[-1:]]) - self.step  # (S, H)
         seen = [following.unsqueeze(1).expand(-1, len(begin), -1)]
-        if self.seen is not None:
+        if self.seen is not None and tables.seen is not None:
             kept = functional.dropout(torch.ones_like(outcomes, dtype=begin.dtype), dropout)
-            seen = self._vectors(self.seen, outcomes, kept if dropout else None, following)
+            shown = kept if dropout else None
+            seen = self._vectors(self.seen, tables.seen, outcomes, shown, following)
             if given is not None:
                 assert self.ahead is not None
-                ahead = self._vectors(
-                    self.ahead, outcomes, kept * given, torch.zeros_like(following)
-                )
+                assert tables.ahead is not None
+                nothing = torch.zeros_like(following)
+                ahead = self._vectors(self.ahead, tables.ahead, outcomes, kept * given, nothing)
                 first = first + torch.stack([each.sum(0) for each in ahead]).sum(0)
                 seen = [now - before for now, before in zip(seen, ahead, strict=True)]
         state = self._sums(first, seen).relu_().view(len(self.steps), *first.shape)
@@ -160,34 +191,32 @@ class Decoder(nn.Module):
             state = state * functional.dropout(torch.ones_like(first), dropout)
         return state
 
-    def vectors_of(self, table: OutcomeTable) -> Tensor:
-        """What each outcome of the steps that draw codes adds to the running sum by a table."""
-        return table() + self.tied(self.coded_heads()) if table is self.ahead else table()
-
-    def coded_heads(self) -> Tensor:
-        """The heads' vectors of the steps that draw codes."""
-        return self.heads()[self.coded_rows]
-
-    def _later(self, outcomes: Tensor, given: Tensor) -> Tensor:
+    def _later(self, tables: Tables, outcomes: Tensor, given: Tensor) -> Tensor:
         """Σ_(t > s, given) N w_t(o_t) of every step, (S, B, H), as grouped."""
-        vectors = self.inverse(self.coded_heads())
+        vectors = self.inverse(tables.coded)
         found = functional.embedding(outcomes[self.coded] + self.first, vectors)
         found = found * given[self.coded].unsqueeze(2)  # (N, B, H)
         return (self.after.to(found.dtype) @ found.flatten(1)).view(-1, *found.shape[1:])
 
     def _vectors(
-        self, table: OutcomeTable, outcomes: Tensor, kept: Tensor | None, beside: Tensor
+        self,
+        table: OutcomeTable,
+        vectors: Tensor,
+        outcomes: Tensor,
+        kept: Tensor | None,
+        beside: Tensor,
     ) -> list[Tensor]:
         """What outcomes add to the running sum: of codes (N, B, H), then of cells.
 
         Args:
             table: of the codes.
+            vectors: what each code adds, (V', H).
             outcomes: int64 (S, B).
             kept: how much each counts, float32 (S, B). What is left where outcomes are dropped
                 counts for 1 / (1 - p), so that the sum's mean is that of drawing.
             beside: is added to each step's, such as the bias of the step that follows, (S, H).
         """
-        vectors, bias = self.vectors_of(table), beside[self.coded]
+        bias = beside[self.coded]
         at = outcomes[self.coded] + self.first
         if kept is not None:
             coded = functional.embedding(at, vectors) * kept[self.coded].unsqueeze(2)
@@ -218,15 +247,19 @@ class Decoder(nn.Module):
         return sums
 
     @torch.no_grad()
-    def added(self, table: OutcomeTable | None) -> list[Tensor]:
+    def added(self, table: OutcomeTable | None, vectors: Tensor | None) -> list[Tensor]:
         """What each outcome adds to the running sum by a table of the codes, S of (V_s, H).
 
         Of cells (V_(s-1) · CELLS, H): all cells of the first code, then of the second.
+
+        Args:
+            table: of the codes.
+            vectors: what each code adds, (V', H).
         """
         hidden = self.heads.free.shape[1]
-        if table is None:
+        if table is None or vectors is None:
             return [self.bias.new_zeros(size, hidden) for size in self.step_sizes]
-        coded = iter(self.vectors_of(table).split(self.coded_sizes))
+        coded = iter(vectors.split(self.coded_sizes))
         cells = iter(self.seen_cells.whole(table) if self.seen_cells is not None else [])
         return [next(cells if step.is_cell else coded) for step in self.steps]
 
@@ -237,7 +270,9 @@ class Decoder(nn.Module):
         found = dict(zip(self.grouped.order, each, strict=True))
         return [found[s][:, :size] for s, size in enumerate(self.step_sizes)]
 
-    def reconstruction(self, z: Tensor, codes: Tensor, scalars: Tensor) -> Tensor:
+    def reconstruction(
+        self, z: Tensor, codes: Tensor, scalars: Tensor, tables: Tables | None = None
+    ) -> Tensor:
         """Eq. 12: −log p(row | z), (B,): cross-entropies, and Gaussians for the scalars of modes.
 
         The density of a number within its code's span of length 1 is `CELLS` times the probability
@@ -247,17 +282,26 @@ class Decoder(nn.Module):
             z: float32 (B, Z).
             codes: int64 (B, K).
             scalars: float32 (B, K).
+            tables: the vectors of all outcomes, where they are known.
         """
+        tables = tables or self.tables()
         outcomes = self.outcomes(codes, cells_of(scalars))
-        states = self.states(self.expand(z), outcomes)
-        total = self._losses(states, outcomes).sum(0)
+        states = self.states(self.expand(z), outcomes, tables=tables)
+        total = self._losses(tables, states, outcomes).sum(0)
         if self.modes:
             mean, log_std = self.scalar_distribution(states[self.start])
             error = (scalars - mean).square() / (2 * (2 * log_std).exp()) + log_std
             total = total + error[:, self.modes].sum(1)
         return total
 
-    def surprise(self, context: Tensor, codes: Tensor, scalars: Tensor, given: Tensor) -> Tensor:
+    def surprise(
+        self,
+        context: Tensor,
+        codes: Tensor,
+        scalars: Tensor,
+        given: Tensor,
+        tables: Tables | None = None,
+    ) -> Tensor:
         """−log p of each field that is not given, given those that are and all before it, (B, K).
 
         0 of what is given. Its sum is −log p(rest | given).
@@ -267,30 +311,36 @@ class Decoder(nn.Module):
             codes: int64 (B, K).
             scalars: float32 (B, K).
             given: bool (B, K).
+            tables: the vectors of all outcomes, where they are known.
         """
+        tables = tables or self.tables()
         outcomes = self.outcomes(codes, cells_of(scalars))
         shown = given.t()[self.field]  # (S, B)
         counts = shown.to(context.dtype)
-        states = self.states(context, outcomes, counts)
-        losses = self._losses(states, outcomes, self._later(outcomes, counts))
+        states = self.states(context, outcomes, counts, tables)
+        later = self._later(tables, outcomes, counts)
+        losses = self._losses(tables, states, outcomes, later)
         order = self.grouped.order
         losses = losses.masked_fill(shown[order], 0.0)
         found = losses.new_zeros(codes.shape[1], len(codes))
         return found.index_add(0, self.field[order], losses).t()
 
-    def _losses(self, states: Tensor, outcomes: Tensor, later: Tensor | None = None) -> Tensor:
+    def _losses(
+        self, tables: Tables, states: Tensor, outcomes: Tensor, later: Tensor | None = None
+    ) -> Tensor:
         """−log p of each step's outcome, (S, B), as grouped; of a cell that of its density.
 
         Args:
+            tables: the vectors of all outcomes.
             states: what the heads see, (S, B, H), as grouped.
             outcomes: int64 (S, B).
             later: what is given later, (S, B, H), as grouped.
         """
-        heads = [(states, self.heads())]
+        heads = [(states, tables.heads)]
         if later is not None:
-            assert self.seen is not None
-            added = self.heads.free.new_zeros(len(self.bias), later.shape[2])
-            heads.append((later, added.index_copy(0, self.coded_rows, self.seen())))
+            assert tables.seen is not None
+            added = torch.zeros_like(tables.heads).index_copy(0, self.coded_rows, tables.seen)
+            heads.append((later, added))
         losses = self.grouped.cross_entropy(heads, self.bias, outcomes[self.grouped.order])
         if self.seen_cells is None:
             return losses

@@ -140,11 +140,11 @@ class GTCoder(nn.Module):
             against_mixture: whether the latent mixture is fitted and has its own KL.
             asked: A rows of the batch that are to be completed besides.
         """
-        conditional = noise.new_zeros(())
+        conditional, tables = noise.new_zeros(()), self.decoder.tables()
         if asked is not None:
             part, places = codes[asked.rows], scalars[asked.rows]
             context = self.context_of(part, places, asked.given)
-            surprise = self.decoder.surprise(context, part, places, asked.given)
+            surprise = self.decoder.surprise(context, part, places, asked.given, tables)
             conditional = surprise.sum(1).mean()
         contrasted = -(-len(codes) // CONTRASTED) if self.contrast else 0
         mu, logvar, fused = self.encode(codes, scalars, contrasted)
@@ -152,7 +152,7 @@ class GTCoder(nn.Module):
         entropy = gaussian_log_prob(z, mu, logvar)  # log q(z | row), (B,)
         zero = z.new_zeros(())
         return Losses(
-            reconstruction=self.decoder.reconstruction(z, codes, scalars).mean(),
+            reconstruction=self.decoder.reconstruction(z, codes, scalars, tables).mean(),
             kl_label=(entropy - self.label_log_prob(z, codes)).mean(),
             kl_mixture=(entropy - self.mixture.log_prob(z)).mean() if against_mixture else zero,
             contrastive=self.contrastive(fused, codes[:contrasted]) if self.contrast else zero,

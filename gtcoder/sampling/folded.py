@@ -77,20 +77,21 @@ class Folded:
 
     def _fold(self) -> None:
         decoder = self.decoder
-        weights, biases = decoder.heads().split(self.sizes), decoder.bias.split(self.sizes)
+        tables = decoder.tables()
+        weights, biases = tables.heads.split(self.sizes), decoder.bias.split(self.sizes)
         self.heads = [_padded(w, b) for w, b in zip(weights, biases, strict=True)]
         step = decoder.step
         following = torch.cat([step[1:], step[-1:]]) - step  # (S, H)
-        seen = decoder.added(decoder.seen)
+        seen = decoder.added(decoder.seen, tables.seen)
         self.tables = [a + b for a, b in zip(seen, following, strict=True)]
         self.ahead: list[Tensor] = []
         self.weighed: dict[int, tuple[Tensor, Tensor]] = {}
         self.spread: dict[int, Tensor] = {}
         if decoder.ahead is not None:
-            self.ahead = decoder.added(decoder.ahead)
+            self.ahead = decoder.added(decoder.ahead, tables.ahead)
             given = [t - a for t, a in zip(self.tables, self.ahead, strict=True)]
             self.tables = [torch.cat(each) for each in zip(self.tables, given, strict=True)]
-            later = decoder.inverse(decoder.coded_heads()).split(decoder.coded_sizes)
+            later = decoder.inverse(tables.coded).split(decoder.coded_sizes)
             coded = [s for s, each in enumerate(decoder.steps) if not each.is_cell]
             wide = [_padded(seen[s], decoder.bias[: self.sizes[s]])[0] for s in coded]
             self.weighed = dict(zip(coded, zip(wide, later, strict=True), strict=True))

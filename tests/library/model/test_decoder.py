@@ -197,7 +197,7 @@ def test_the_density_of_a_number_integrates_to_1(numbers):
 def test_a_number_is_seen_in_full_and_alike_on_both_sides_of_an_edge(numbers):
     decoder = random_decoder(numbers)
     torch.nn.init.normal_(decoder.seen.free)
-    added = decoder.added(decoder.seen)
+    added = decoder.added(decoder.seen, decoder.tables().seen)
     codes, cells = added[1], added[2].view(4, CELLS, -1)
     seen = codes.unsqueeze(1) + cells  # (4, CELLS, H)
     steps = (seen[:2, 1:] - seen[:2, :-1]).norm(dim=2)
@@ -215,7 +215,9 @@ def test_drawing_adds_up_what_training_sees(numbers):
     drawn = decoder.outcomes(codes, cells_of(scalars))
     states = decoder.states(decoder.expand(z), drawn)
     state = decoder.expand(z)
-    for s, (added, step) in enumerate(zip(decoder.added(decoder.seen), decoder.steps, strict=True)):
+    for s, (added, step) in enumerate(
+        zip(decoder.added(decoder.seen, decoder.tables().seen), decoder.steps, strict=True)
+    ):
         found = states[decoder.grouped.order.index(s)]
         torch.testing.assert_close(found, torch.relu(state + decoder.step[s]))
         at = drawn[s - 1] * CELLS + drawn[s] if step.is_cell else drawn[s]
