@@ -91,7 +91,7 @@ def test_what_is_missing_of_the_files_is_written_again_to_the_same_bytes(table, 
     assert digests(tmp_path / "other") != whole
 
 
-def test_tasks_of_a_cluster_write_what_threads_here_do(table, bundle, tmp_path):
+def test_tasks_of_a_cluster_write_what_threads_here_do(ray_session, table, bundle, tmp_path):
     rewritten(table, bundle, tmp_path / "here")
     rewritten(table, bundle, tmp_path / "there", address="auto")
     assert digests(tmp_path / "here") == digests(tmp_path / "there")
