@@ -8,7 +8,7 @@ import heapq
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from typing import Any, Self
 
@@ -284,7 +284,7 @@ class _Rewriter:
     def __init__(self, bundle: Bundle) -> None:
         self.codec, self.model = bundle.codec, bundle.model()
 
-    @property
+    @cached_property
     def completer(self) -> Completer:
         """What completes rows."""
         return Completer(Drawer(self.model, self.codec.layout), self.codec)

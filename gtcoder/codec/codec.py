@@ -108,8 +108,8 @@ class Codec:
         columns = self.schema.columns
         if not self.rules.kept:
             shown = {self.learned[at].name for at, _ in self._fields}
-            return {c.name: _column(table, c) for c in columns if c.name in shown}
-        learned = self.rules.learned(pa.table({c.name: _column(table, c) for c in columns}))
+            return {c.name: column_of(table, c) for c in columns if c.name in shown}
+        learned = self.rules.learned(pa.table({c.name: column_of(table, c) for c in columns}))
         return {name: flat(learned.column(name)) for name in learned.column_names}
 
     def sketch(self, table: pa.Table | pa.RecordBatch) -> TableSketch:
@@ -122,7 +122,7 @@ class Codec:
             return TableSketch.of(table)
         ruled = {name for rule in self.rules.kept for name in rule.columns}
         there = {
-            name: _column(table, self.schema[name]) if name in ruled else table.column(name)
+            name: column_of(table, self.schema[name]) if name in ruled else table.column(name)
             for name in table.schema.names
         }
         return TableSketch.of(self.rules.learned(pa.table(there)))
@@ -271,7 +271,12 @@ def _note(transform: Transform, sketch: ColumnSketch, config: CodecConfig) -> st
     return ""
 
 
-def _column(table: pa.Table | pa.RecordBatch, column: Column) -> pa.Array:
+def column_of(table: pa.Table | pa.RecordBatch, column: Column) -> pa.Array:
+    """A table's column in the type that was fitted.
+
+    Raises:
+        TableError: it is missing, or has another type that does not convert.
+    """
     if column.name not in table.schema.names:
         raise TableError(
             f"column {column.name!r}: expected {column.type}, found no such column; "

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gtcoder.codec.category import CategoryTransform
-from gtcoder.codec.codec import Codec
+from gtcoder.codec.codec import Codec, column_of
 from gtcoder.codec.counted import missing_codes
 from gtcoder.codec.number import NumberTransform
 from gtcoder.errors import GTCoderError, TableError
@@ -96,20 +96,12 @@ class Completer:
 
     def _cells(self, table: pa.Table, whole: Sequence[str]) -> dict[str, pa.Array]:
         """Each column in its type; of those that are drawn whole, nothing."""
-        cells = {}
-        for column in self.codec.schema.columns:
-            if column.name in whole:
-                cells[column.name] = pa.nulls(len(table), column.type)
-                continue
-            array = flat(table.column(column.name))
-            try:
-                cells[column.name] = array.cast(column.type)
-            except pa.ArrowException as error:
-                raise TableError(
-                    f"column {column.name!r}: expected {column.type}, found {array.type} that does "
-                    "not convert; cast the column in the table"
-                ) from error
-        return cells
+        return {
+            column.name: pa.nulls(len(table), column.type)
+            if column.name in whole
+            else column_of(table, column)
+            for column in self.codec.schema.columns
+        }
 
     def _solved(
         self, cells: dict[str, pa.Array], blank: Mapping[str, np.ndarray]

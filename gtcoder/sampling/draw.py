@@ -76,13 +76,13 @@ class Drawer:
             within: of some fields, which codes they may have where they are drawn, bool (B, V).
             uniforms: float64 (B, `width` of free rows) in [0, 1).
         """
-        done = [none(self.layout)]
+        done, numbers = [none(self.layout)], self._tries(self.free, uniforms)
         for start in range(0, len(rows), TILE_ROWS):
             part = slice(start, start + TILE_ROWS)
             known = {k: _filled(each[part], True) for k, each in within.items()}
-            tile = [rows.codes, rows.scalars, given, np.delete(uniforms, self.head, 1)]
-            codes, scalars, shown, numbers = (_filled(each[part]) for each in tile)
-            drawn = self._completed(Encoded(codes, scalars), shown, known, self._there(numbers))
+            tile = [rows.codes, rows.scalars, given, numbers]
+            codes, scalars, shown, places = (_filled(each[part]) for each in tile)
+            drawn = self._completed(Encoded(codes, scalars), shown, known, self._there(places))
             kept = Encoded(
                 np.where(shown, codes, drawn.codes), np.where(shown, scalars, drawn.scalars)
             )
