@@ -10,7 +10,7 @@ Shapes: B rows, K fields.
 import io
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -19,8 +19,9 @@ from torch import Tensor
 
 from gtcoder import notebook
 from gtcoder.codec.layout import Encoded, Layout
+from gtcoder.dependence import Dependence, learned_dependence
 from gtcoder.errors import ConfigError, GTCoderError, TableError
-from gtcoder.figure import file_figure, short, shown_figure
+from gtcoder.figure import draw_matrix, file_figure, short, shown_figure
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.table.files import Uri, write_bytes
 from gtcoder.training.rows.encoded import EncodedRows
@@ -31,8 +32,8 @@ DECIMALS = 6
 """Shares are kept to so many decimals."""
 LARGEST_PICTURE = 80
 """Columns a heat map shows; of more, those that contribute most."""
-COLOURS, BARS = "Blues", "#3d7ab5"
-"""From light to dark, which is read without red and green, and in grey as well."""
+BARS = "#3d7ab5"
+"""The colour of bars, as dark as the middle of a matrix's scale."""
 SHOWN = 20
 """Columns that a notebook shows."""
 TRAINING_ROWS = 2_000
@@ -50,6 +51,9 @@ class Explanation:
     matrix: tuple[tuple[float, ...], ...]
     """(K, K): what each column attends to among the columns, in the order of `contributions`;
     every row sums to 1."""
+    dependence: Dependence | None = None
+    """What columns tell of one another. A bundle's explanation has it where the model completes
+    rows; of rows that are given `Synthesizer.dependence` tells it."""
 
     @property
     def ranked(self) -> dict[str, float]:
@@ -88,6 +92,7 @@ class Explanation:
             "rows": self.rows,
             "contributions": dict(self.contributions),
             "matrix": [list(row) for row in self.matrix],
+            "dependence": None if self.dependence is None else self.dependence.to_dict(),
         }
 
     @classmethod
@@ -104,17 +109,33 @@ class Explanation:
                 "not an explanation: expected rows, contributions and a square matrix of as many "
                 "columns; a model trained without the fusion transformer has none"
             )
-        return cls(rows=plain["rows"], contributions=dict(plain["contributions"]), matrix=matrix)
+        found = plain.get("dependence")
+        return cls(
+            rows=plain["rows"],
+            contributions=dict(plain["contributions"]),
+            matrix=matrix,
+            dependence=None if found is None else Dependence.from_dict(found),
+        )
 
 
 def explain_training(
-    model: GTCoder, layout: Layout, rows: EncodedRows, *, seed: int
+    model: GTCoder, layout: Layout, rows: EncodedRows, *, seed: int, most: int
 ) -> dict[str, Any]:
-    """What a bundle keeps: the explanation of some training rows; nothing without the fusion."""
+    """What a bundle keeps: the explanation of some training rows; nothing without the fusion.
+
+    Args:
+        model: trained.
+        layout: its fields.
+        rows: of the training.
+        seed: which of them are looked at.
+        most: so many times a row may be looked at for the dependence.
+    """
     if not model.config.fusion:
         return {}
-    shown = rows.shard(rank=0, world=1, most=TRAINING_ROWS, seed=seed)
-    return explain(model, layout, shown).to_dict()
+    found = explain(model, layout, rows.shard(rank=0, world=1, most=TRAINING_ROWS, seed=seed))
+    names = list(found.ranked)
+    told = learned_dependence(model, layout, rows, names, seed=seed, most=most)
+    return replace(found, dependence=told).to_dict()
 
 
 def explain(model: GTCoder, layout: Layout, encoded: Encoded) -> Explanation:
@@ -212,14 +233,10 @@ def _draw(figure: Any, explanation: Explanation) -> np.ndarray:
 
 
 def _draw_matrix(figure: Any, axes: Any, matrix: np.ndarray, labels: list[str]) -> None:
-    brightest = float(np.quantile(matrix, 0.995))  # a lone cell does not dim the others
-    image = axes.imshow(matrix, cmap=COLOURS, aspect="auto", vmin=0, vmax=brightest)
-    axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=8)
-    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    draw_matrix(figure, axes, matrix, labels)
     axes.set_xlabel("is attended to")
     axes.set_ylabel("attends")
     axes.set_title("Attention between columns, %", fontsize=10)
-    figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, extend="max")
 
 
 def _draw_shares(axes: Any, shares: np.ndarray, columns: int) -> None:

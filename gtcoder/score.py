@@ -17,6 +17,7 @@ from gtcoder.codec.layout import Encoded, Layout, take
 from gtcoder.errors import GTCoderError
 from gtcoder.model.fusion import reparameterise
 from gtcoder.model.gtcoder import GTCoder
+from gtcoder.model.leave_one_out import LeaveOneOut
 from gtcoder.model.prior import gaussian_log_prob
 from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training.rows.batch import to_device
@@ -105,12 +106,8 @@ def surprises(model: GTCoder, encoded: Encoded) -> np.ndarray:
     needs_completing(model)
     found = [np.zeros(encoded.codes.shape, np.float32)[:0]]
     for codes, scalars in chunks(model, encoded):
-        each = []
-        for k in range(codes.shape[1]):
-            given = torch.ones_like(codes, dtype=torch.bool)
-            given[:, k] = False
-            context = model.context_of(codes, scalars, given)
-            each.append(model.decoder.surprise(context, codes, scalars, given)[:, k])
+        rows = LeaveOneOut(model, codes, scalars)
+        each = [rows.surprise(k) for k in range(codes.shape[1])]
         found.append(torch.stack(each, 1).float().cpu().numpy())
     return np.concatenate(found)
 

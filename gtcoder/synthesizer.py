@@ -20,7 +20,7 @@ from gtcoder.codec.codec import Codec
 from gtcoder.codec.config import MIN_CATEGORY_ROWS
 from gtcoder.codec.layout import Encoded, some
 from gtcoder.config import Config, Preset, coding_for, learned_rows, validation_share
-from gtcoder.dependence import dependence
+from gtcoder.dependence import Dependence, dependence
 from gtcoder.errors import ConfigError, GTCoderError
 from gtcoder.explain import Explanation, explain, explain_training
 from gtcoder.learned import Learned
@@ -33,7 +33,7 @@ from gtcoder.sampling.complete import Completer
 from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.schema.schema import Schema
 from gtcoder.schema.typed import cast
-from gtcoder.score import DRAWS, scores
+from gtcoder.score import DRAWS, needs_completing, scores
 from gtcoder.seeds import Purpose, generator
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.files import Uri
@@ -271,7 +271,9 @@ class Synthesizer:
                 progress=show,
             )
             trained = train(codec.layout, rows, config, options=options, start=start)
-            explanation = explain_training(trained.model, codec.layout, rows, seed=seed)
+            explanation = explain_training(
+                trained.model, codec.layout, rows, seed=seed, most=trained.looked_at
+            )
             familiarity = Familiarity.of(trained.model, rows)
         info = {
             **info,
@@ -491,7 +493,7 @@ class Synthesizer:
         found = scores(model, codec.layout, rows, draws=draws, columns=columns)
         return found.set_axis(table.index) if isinstance(table, pd.DataFrame) else found
 
-    def dependence(self, table: TableLike, *, rows: int = 1_000) -> pd.DataFrame:
+    def dependence(self, table: TableLike | None = None, *, rows: int = 1_000) -> pd.DataFrame:
         """How much columns tell of one another beyond what all others tell, in nats.
 
         I(A; B | all others): by so much less the model is surprised by A, on average, when it knows
@@ -500,7 +502,8 @@ class Synthesizer:
         happens to work.
 
         Args:
-            table: rows of the learned table's kind.
+            table: rows of the learned table's kind; omitted, what the bundle keeps is given, of the
+                columns that are read most (at most 31).
             rows: so many of them at most are looked at, drawn at random; it takes as many passes
                 over them as there are pairs of columns.
 
@@ -508,14 +511,24 @@ class Synthesizer:
             A symmetric frame with the learned columns as index and columns.
 
         Raises:
+            GTCoderError: the bundle keeps none, as too few rows or too little time were there.
             TableError: it is no table, or has no rows.
             ConfigError: `rows` is no whole number of at least 1.
             GTCoderError: the model is one of the paper's preset.
         """
         codec, most = self.bundle.codec, whole("rows", rows, least=1)
+        if table is None:
+            return self._learned_dependence()
         encoded = some(codec.encode(to_arrow(table)), most, generator(0, Purpose.SAMPLE))
-        names = [field.name for field in codec.layout.fields]
-        return pd.DataFrame(dependence(self.bundle.model(), encoded), names, names)
+        return dependence(self.bundle.model(), codec.layout, encoded).frame
+
+    def _learned_dependence(self) -> pd.DataFrame:
+        """What the bundle keeps."""
+        needs_completing(self.bundle.model())
+        told = self.bundle.explanation.get("dependence")
+        if told is None:
+            raise GTCoderError("the bundle keeps no dependence; give a table to take it from")
+        return Dependence.from_dict(told).frame
 
     def plot(
         self,

@@ -178,12 +178,12 @@ class Decoder(nn.Module):
         if self.seen is not None and tables.seen is not None:
             kept = functional.dropout(torch.ones_like(outcomes, dtype=begin.dtype), dropout)
             shown = kept if dropout else None
-            seen = self._vectors(self.seen, tables.seen, outcomes, shown, following)
+            seen = self.vectors_of(self.seen, tables.seen, outcomes, shown, following)
             if given is not None:
                 assert self.ahead is not None
                 assert tables.ahead is not None
                 nothing = torch.zeros_like(following)
-                ahead = self._vectors(self.ahead, tables.ahead, outcomes, kept * given, nothing)
+                ahead = self.vectors_of(self.ahead, tables.ahead, outcomes, kept * given, nothing)
                 first = first + torch.stack([each.sum(0) for each in ahead]).sum(0)
                 seen = [now - before for now, before in zip(seen, ahead, strict=True)]
         state = self._sums(first, seen).relu_().view(len(self.steps), *first.shape)
@@ -198,7 +198,7 @@ class Decoder(nn.Module):
         found = found * given[self.coded].unsqueeze(2)  # (N, B, H)
         return (self.after.to(found.dtype) @ found.flatten(1)).view(-1, *found.shape[1:])
 
-    def _vectors(
+    def vectors_of(
         self,
         table: OutcomeTable,
         vectors: Tensor,

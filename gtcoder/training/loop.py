@@ -42,6 +42,10 @@ SHARPEN_SHARE = 0.1
 """Of the time allowed, for sharpening at most."""
 FINISHING = "finishing"
 """What is shown while the prior is fitted and the decoder is sharpened."""
+EXPLAIN_SHARE = 0.1
+"""Of the time allowed, what the dependence between columns takes at most."""
+EXPLAINED_ROWS = 100_000
+"""Rows that it looks at, each counted once for each column and each pair."""
 SHOWN_ROWS = 4_000
 """Rows whose attention a bundle's explanation costs about as much as a forward pass over these."""
 KNOWN_ROWS = 10_000
@@ -57,6 +61,8 @@ class Trained:
     rows: int
     """Rows trained on, over all epochs and workers."""
     elapsed_s: float
+    looked_at: int
+    """So many times a row may be looked at once more for what explains the model."""
     stopped: str
     """Why it ended: "epochs", "plateau" or "max_time"."""
 
@@ -149,6 +155,7 @@ class Training:
             history=self.state.history,
             rows=self._rows_seen(),
             elapsed_s=self.state.elapsed_s,
+            looked_at=self._looked_at,
             stopped=self.state.stopped,
         )
 
@@ -259,7 +266,14 @@ class Training:
         """About so many rows are looked at once the prior is fitted."""
         sharpened, most = sharpen.rows_for(self.model), self.clock.rows(SHARPEN_SHARE)
         held = min(len(self.rows.validation), KNOWN_ROWS)
-        return SHOWN_ROWS + held + (sharpened if most is None else min(sharpened, most))
+        sharpened = sharpened if most is None else min(sharpened, most)
+        return SHOWN_ROWS + held + sharpened + self._looked_at
+
+    @property
+    def _looked_at(self) -> int:
+        """Rows that the explanation's dependence looks at, counted once for each pair."""
+        most = self.clock.rows(EXPLAIN_SHARE)
+        return EXPLAINED_ROWS if most is None else min(EXPLAINED_ROWS, most)
 
     def _rows_seen(self) -> int:
         return self._steps_done * self.local_rows * self.world

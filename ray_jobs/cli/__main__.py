@@ -350,10 +350,12 @@ def generate(
 @app.command()
 def explain(
     bundle: Annotated[str, typer.Argument(help="Path or URI of a bundle.")],
-    out: Annotated[str, typer.Option(help="Folder or URI for contributions.json and the picture.")],
+    out: Annotated[
+        str, typer.Option(help="Folder or URI for contributions.json and the pictures.")
+    ],
     quiet: Quiet = False,
 ) -> None:
-    """Write which columns drive what was learned, as JSON and a heat map."""
+    """Write which columns drive what was learned and what they tell of one another."""
     from ray_jobs.explain import run_explanation
 
     run_explanation(bundle, out, CommandReporter(quiet=quiet))

@@ -124,7 +124,9 @@ def train_worker(told: Mapping[str, Task]) -> Outcome | None:
             trained.model,
             codec,
             config,
-            explanation=explain_training(trained.model, codec.layout, rows, seed=task.seed),
+            explanation=explain_training(
+                trained.model, codec.layout, rows, seed=task.seed, most=trained.looked_at
+            ),
             history=trained.history,
             info={},
         ),

@@ -187,6 +187,16 @@ class ModelInfo(BaseModel):
     columns: list[Column]
 
 
+class Dependence(BaseModel):
+    """What columns tell of one another beyond what all others tell."""
+
+    rows: int = Field(description="Rows that it is the mean of.")
+    columns: list[str] = Field(description="Those that are read most, in the table's order.")
+    nats: list[list[float]] = Field(
+        description="Symmetric, in the order of `columns`; 0 where two tell nothing."
+    )
+
+
 class Explanation(BaseModel):
     """Which columns drive the fused representation of rows, and which attend to which."""
 
@@ -195,6 +205,9 @@ class Explanation(BaseModel):
     contributions: dict[str, float] = Field(description="Shares of [CLS]'s attention; sum to 1.")
     matrix: list[list[float]] = Field(
         description="What each column attends to, in the order of `columns`; rows sum to 1."
+    )
+    dependence: Dependence | None = Field(
+        None, description="Of the model alone, and only where it completes rows."
     )
     each: list[list[float]] | None = Field(
         None, description="Contributions in each given row, in the order of `columns`."

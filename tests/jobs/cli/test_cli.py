@@ -91,7 +91,7 @@ def test_a_mistake_is_one_line(run, arguments, message, tmp_path, table_folder, 
     assert not list(tmp_path.iterdir())
 
 
-def test_explain_writes_numbers_and_a_picture(bundle_path, tmp_path, monkeypatch, capsys):
+def test_explain_writes_numbers_and_pictures(bundle_path, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["gtcoder", "explain", bundle_path, "--out", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -99,8 +99,11 @@ def test_explain_writes_numbers_and_a_picture(bundle_path, tmp_path, monkeypatch
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "attention.png",
         "contributions.json",
+        "dependence.png",
     ]
-    assert "colour" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "colour" in said
+    assert "what columns tell of one another" in said
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,9 @@ def test_an_explanation_of_the_model_and_of_rows(http, bundle_path):
     bundle = Bundle.load(bundle_path)
     assert model["contributions"] == bundle.explanation["contributions"]
     assert np.array(model["matrix"]).shape == (3, 3)
+    told = model["dependence"]
+    assert np.array(told["nats"]).shape == (len(told["columns"]),) * 2
+    assert set(told["columns"]) <= set(model["columns"])
     rows = [{"colour": "red", "size": 9.5, "count": 3}, {"colour": "blue"}]
     given = http.post(path, json={"rows": rows}).json()
     assert given["rows"] == 2
