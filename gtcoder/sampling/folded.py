@@ -1,7 +1,7 @@
 """A trained model made ready to draw: rows begin with z or with what is given, then take its steps.
 
 Shapes: T rows of a tile, S steps, K fields, Z latent, H hidden, V_s outcomes of step s, P padded,
-D outcomes of the step before it.
+ΣP of all steps, D outcomes of the step before it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,6 +35,8 @@ class Lanes:
     """What is given later, as it weighs outcomes, (T, H); None where nothing is given."""
     plain: Tensor | None = None
     """The state as it would be if nothing were given, (T, H), where rows are to be weighed."""
+    shift: Tensor | None = None
+    """Is added to the logits of all steps, (T, ΣP), or (1, ΣP) where it is the same for all."""
 
     @staticmethod
     def joined(parts: "Sequence[Lanes]") -> "Lanes":
@@ -50,8 +52,11 @@ class Lanes:
     def take(self, rows: Tensor) -> "Lanes":
         """Some of them, int64 (N,), of which all have the same given."""
         later = None if self.later is None else self.later[rows]
+        shift = self.shift
+        if shift is not None and len(shift) > 1:
+            shift = shift[rows]
         given = np.repeat(self.given[:1], len(rows), axis=0)
-        return Lanes(self.state[rows], self.outcomes[rows], given, later)
+        return Lanes(self.state[rows], self.outcomes[rows], given, later, shift=shift)
 
     def put(self, at: slice, others: "Lanes") -> None:
         """Other rows in the place of some."""
@@ -60,6 +65,12 @@ class Lanes:
         if others.later is not None:
             self.later = torch.zeros_like(self.state) if self.later is None else self.later
             self.later[at] = others.later
+        if others.shift is not None and len(others.state) == len(self.state):
+            self.shift = others.shift
+        elif others.shift is not None:
+            if self.shift is None:
+                self.shift = others.shift.new_zeros(len(self.state), others.shift.shape[1])
+            self.shift[at] = others.shift
 
 
 class Folded:
@@ -80,6 +91,8 @@ class Folded:
         tables = decoder.tables()
         weights, biases = tables.heads.split(self.sizes), decoder.bias.split(self.sizes)
         self.heads = [_padded(w, b) for w, b in zip(weights, biases, strict=True)]
+        ends = np.cumsum([len(bias) for _, bias in self.heads]).tolist()
+        self.padded = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
         step = decoder.step
         following = torch.cat([step[1:], step[-1:]]) - step  # (S, H)
         seen = decoder.added(decoder.seen, tables.seen)
@@ -154,6 +167,7 @@ class Folded:
         stop: int | None = None,
         allowed: Mapping[int, Tensor] | None = None,
         within: Mapping[int, Tensor] | None = None,
+        told: Sequence[list[Tensor]] = (),
     ) -> Tensor:
         """Take steps by inverse CDF; the logarithms of the rows' weights, (T,).
 
@@ -168,6 +182,7 @@ class Folded:
             allowed: log a_so of bound steps, (D, P): by the outcome of the step before where that
                 is the leading digit of the same code, or the code of a cell; else D is 1.
             within: of some fields, which codes each row may have where it is drawn, bool (T, V).
+            told: of each step, takes the logits (T, P) of what is not given to all rows.
         """
         log_weight, bound = torch.zeros(len(rows.state), device=self.device), allowed or {}
         for s in range(len(self.sizes) if stop is None else stop):
@@ -190,6 +205,8 @@ class Folded:
                 drawn = torch.searchsorted(cdf, at_share, right=True)[:, 0]
                 drawn = drawn.clamp_max(self.sizes[s] - 1)
                 taken = drawn if known is None else torch.where(known, taken, drawn)
+            if told and logits is not None:
+                told[s].append(logits)
             rows.outcomes[:, s] = taken
             at = self._at(s, rows.outcomes)
             if rows.plain is not None:
@@ -225,10 +242,9 @@ class Folded:
         weight, bias = self.heads[s]
         assert rows.plain is not None
         taken = rows.outcomes[:, s : s + 1]
-        plain = torch.addmm(bias, torch.relu(rows.plain), weight).log_softmax(1)
-        ratio = plain.gather(1, taken)[:, 0]
+        ratio = _log_prob(torch.addmm(bias, torch.relu(rows.plain), weight), taken)
         if logits is not None:
-            drawn = logits.log_softmax(1).gather(1, taken)[:, 0]
+            drawn = _log_prob(logits, taken)
             ratio = ratio - (drawn if known is None else drawn.masked_fill(known, 0.0))
         if s in self.spread:
             ratio = ratio * self.spread[s][rows.outcomes[:, s - 1]]
@@ -249,12 +265,19 @@ class Folded:
         logits = torch.addmm(bias, torch.relu(rows.state), weight)  # (T, P)
         if rows.later is not None and s in self.weighed:
             logits.addmm_(rows.later, self.weighed[s][0])
+        if rows.shift is not None:
+            logits += rows.shift[:, self.padded[s]]
         return logits
 
     def _at(self, s: int, outcomes: Tensor) -> Tensor:
         """The row of each outcome (T, S) of a step in its table, (T,)."""
         at = outcomes[:, s]
         return at + outcomes[:, s - 1] * CELLS if self.decoder.steps[s].is_cell else at
+
+
+def _log_prob(logits: Tensor, taken: Tensor) -> Tensor:
+    """log softmax of logits (T, P) at the outcomes taken (T, 1), (T,)."""
+    return logits.gather(1, taken)[:, 0] - logits.logsumexp(1)
 
 
 def padded_size(outcomes: int) -> int:

@@ -3,21 +3,25 @@
 A plan is made once for a model and its conditions; rows under different plans are drawn together.
 
 A model's p(rest | given), q, is learned for every part of a row that may be given, and less well
-than p(row), p, whose conditional it should be. So a row under conditions is one of n tries from the
-same option, kept with a chance in proportion to
+than p(row), p, whose conditional it should be. Each draw from an option weighs
 
     w = p(row) / q(rest | given),
 
-which is p(rest | given) / q(rest | given) up to a constant of the option. What is left of the error
-falls with n². How many tries it takes is measured: the least power of two with Var(log w) / n² at
-most `LEFT`, and `MOST_TRIES` at most.
+which is p(rest | given) / q(rest | given) up to a constant of the option. So a plan first draws
+some rows, and learns of them what to add to the logits of every outcome, so that on rows weighed by
+w it is as likely as it is frequent:
+
+    shift_s(o) = log (Σ w [o_s = o] + `PRIOR`) / (Σ w q_s(o) + `PRIOR`).
+
+Where the weights still vary, a row is one of two tries from the same option, kept with a chance in
+proportion to w, which leaves about half of the error of one.
 
 Where a condition is on what rules derive, rows that do not meet it are drawn anew, so that rows
 follow the model's distribution given the condition.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,11 +35,16 @@ from gtcoder.where.conditions import Conditions
 
 FEW = 1_000
 """Candidates that count, of which fewer are told."""
-LEFT = 0.02
-"""Variance of log w, over the tries' square, that nobody sees in rows."""
-MOST_TRIES = 4
-PROBED = 1_024
-"""Rows that tell how many tries it takes."""
+LEFT = 0.05
+"""Variance of log w that nobody sees in rows."""
+MOST_TRIES = 2
+PROBED_TILES = 16
+"""Tiles of rows that the shifts are learned of, or fewer where `PROBED_LOGITS` are too many."""
+PROBED_LOGITS = 1 << 24
+TOGETHER = 16
+"""Of them so many begin with the same option, and their weights sum to 1."""
+PRIOR = 10.0
+"""Rows that say of every outcome that it is as frequent as likely."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +64,9 @@ class Plan:
     def of(cls, folded: Folded, layout: Layout, asked: Conditions) -> "Plan":
         """The plan of a model's rows that meet conditions."""
         device, fields = folded.device, asked.fields
-        options = Options.of(folded, layout, asked) if fields else None
+        options, tries = Options.of(folded, layout, asked) if fields else None, 1
+        if options is not None and folded.conditional:
+            options, tries = _calibrated(folded, options)
         return cls(
             options=options,
             spans={
@@ -66,7 +77,7 @@ class Plan:
                 for field, c in fields.items()
             },
             asked=asked,
-            tries=_tries(folded, options) if options is not None and folded.conditional else 1,
+            tries=tries,
         )
 
     @property
@@ -84,17 +95,47 @@ class Plan:
 
 
 @torch.inference_mode()
-def _tries(folded: Folded, options: Options) -> int:
-    """How many tries rows with these options take."""
+def _calibrated(folded: Folded, options: Options) -> tuple[Options, int]:
+    """The options with shifts of their logits, and how many tries rows with them take."""
+    outcomes, log_weight, logits = _probed(folded, options)
+    weights = TOGETHER * log_weight.view(-1, TOGETHER).softmax(1).flatten()
+    shift = folded.plain.new_zeros(1, folded.padded[-1].stop)
+    for s, each in enumerate(logits):
+        if not each:
+            continue
+        drawn, taken = torch.cat(each), outcomes[:, s]
+        if s in folded.spread:
+            counted = folded.spread[s][outcomes[:, s - 1]]
+        else:
+            counted = torch.ones_like(weights)
+        before = drawn.log_softmax(1)
+        likely = (weights * counted) @ before.exp()
+        frequent = torch.zeros_like(likely).index_add(0, taken, weights * counted)
+        moved = ((frequent + PRIOR) / (likely + PRIOR)).log()
+        shift[0, folded.padded[s]] = moved
+        gained = (before + moved).log_softmax(1) - before
+        log_weight -= gained.gather(1, taken.unsqueeze(1))[:, 0] * counted
+    variance = float(log_weight.view(-1, TOGETHER).var(1).mean().cpu())
+    begin = replace(options.begin, shift=shift)
+    return replace(options, begin=begin), MOST_TRIES if variance > LEFT else 1
+
+
+def _probed(folded: Folded, options: Options) -> tuple[Tensor, Tensor, list[list[Tensor]]]:
+    """Rows that tell how good the options are: P of them, whole groups with the same option.
+
+    Returns:
+        Their outcomes (P, S), the logarithms of their weights (P,), and of each step that is drawn
+        the logits of every tile.
+    """
     rng, steps = generator(1, Purpose.CONDITIONS), len(folded.sizes)
-    found = []
-    for _ in range(PROBED * MOST_TRIES // TILE_ROWS):
-        options_at = torch.from_numpy(rng.random(TILE_ROWS // MOST_TRIES)).to(folded.device)
-        rows = options.take(options_at.repeat_interleave(MOST_TRIES))
+    tiles = max(min(PROBED_TILES, PROBED_LOGITS // (TILE_ROWS * folded.padded[-1].stop)), 1)
+    outcomes, weights = list[Tensor](), list[Tensor]()
+    logits: list[list[Tensor]] = [[] for _ in range(steps)]
+    for _ in range(tiles):
+        at = torch.from_numpy(rng.random(TILE_ROWS // TOGETHER)).to(folded.device)
+        rows = options.take(at.repeat_interleave(TOGETHER))
         rows.plain = folded.plain.expand_as(rows.state)
         uniforms = torch.from_numpy(rng.random((TILE_ROWS, steps))).to(folded.device)
-        found.append(folded.advance(rows, uniforms).view(-1, MOST_TRIES).var(1))
-    variance, tries = float(torch.cat(found).mean().cpu()), 1
-    while tries < MOST_TRIES and variance > LEFT * tries**2:
-        tries *= 2
-    return tries
+        weights.append(folded.advance(rows, uniforms, told=logits))
+        outcomes.append(rows.outcomes)
+    return torch.cat(outcomes), torch.cat(weights), logits
