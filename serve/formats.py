@@ -123,6 +123,8 @@ def _converted(values: list[Any], whole: pa.DataType, kind: pa.DataType) -> pa.A
         return texts.cast(pa.int64()).cast(kind) if pt.is_duration(kind) else texts.cast(kind)
     if pt.is_integer(kind) or pt.is_boolean(kind):
         values = [_from_text(v, kind) if isinstance(v, str) else v for v in values]
+        if pt.is_integer(kind) and any(isinstance(v, float) and v != int(v) for v in values):
+            raise ValueError("no whole number")  # which Arrow would cut
     array = pa.array(values, kind)
     return array.dictionary_encode().cast(whole) if kind != whole else array
 

@@ -122,6 +122,7 @@ def test_accept_chooses(accept, media):
         ({"real": [1]}, "column 'real'"),
         ({"whole": 2**80}, "column 'whole'"),
         ({"blob": "no hex"}, "column 'blob': expected values of type binary"),
+        ({"whole": 5.5}, "column 'whole': expected values of type int64"),
         ({"whole": "5.5"}, "column 'whole': expected values of type int64"),
         ({"whole": "9" * 20}, "column 'whole'"),
         ({"flag": "perhaps"}, "column 'flag': expected values of type bool"),
