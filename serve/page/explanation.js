@@ -58,6 +58,7 @@ function attention(all, matrix) {
     long: share,
     between: "→",
     least: "0 %",
+    dark: 1e-9,
   });
 }
 
@@ -72,12 +73,16 @@ function dependence({ rows, columns, nats }) {
     long: (part) => `${part.toFixed(2)} nats`,
     between: "and",
     least: "0 nats",
+    dark: 0.1, // so that what is almost nothing stays pale
   });
 }
 
-/** A square of `parts` by `names`; `short` and `long` write a part in a cell and in words. */
-function heatMap({ id, title, hint, names, parts, short, long, between, least }) {
-  const most = Math.max(...parts.flat(), 1e-9);
+/**
+ * A square of `parts` by `names`; `short` and `long` write a part in a cell and in words.
+ * The darkest is the greatest part, but at least `dark`.
+ */
+function heatMap({ id, title, hint, names, parts, short, long, between, least, dark }) {
+  const most = Math.max(...parts.flat(), dark);
   const values = names.length <= WITH_VALUES;
   const cell = (part, row, column) => {
     const text = make("span", values ? {} : { class: "away" }, short(part, values));

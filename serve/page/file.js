@@ -62,8 +62,7 @@ async function read() {
   const [chosen] = $("file").files;
   if (!chosen) return;
   if (chosen.size > MOST_BYTES) throw fault(`the file is larger than ${MOST_BYTES / 1e6} MB: choose a part of it, or use gtcoder complete and gtcoder score on the command line`);
-  const text = textOf(new Uint8Array(await chosen.arrayBuffer()));
-  file = rowsOfText(chosen.name, text, model, limits.most_given);
+  file = rowsOfText(chosen.name, textOf(await bytesOfFile(chosen)), model, limits.most_given);
   code();
   const { rows, header, lacks, strange, unknown } = file;
   $("file-note").textContent = [
@@ -72,6 +71,15 @@ async function read() {
     ...(lacks.length ? [`The file has no ${named(lacks)}, which the model has: ${model.completes ? "drawn whole" : "needed"}.`] : []),
     ...(unknown.length ? [`The model does not know ${named(unknown)}: what is drawn beside may not go with it.`] : []),
   ].join(" ");
+}
+
+/** A file's bytes; browsers refuse those of one that has changed meanwhile. */
+async function bytesOfFile(chosen) {
+  try {
+    return new Uint8Array(await chosen.arrayBuffer());
+  } catch {
+    throw fault("the file cannot be read, or has changed since it was chosen: choose it again");
+  }
 }
 
 function code() {
@@ -99,8 +107,7 @@ function chosen() {
 
 async function gaps(signal) {
   chosen();
-  if (!file) await read();
-  clearFound();
+  await read();
   $("file-status").textContent = `Filling the gaps of ${counted(file.rows.length, "row")} …`;
   const answer = await sent("complete", { seed: Number($("file-seed").value) }, { headers: { Accept: "text/csv" }, signal });
   const lines = parse(await answer.text());
@@ -150,8 +157,7 @@ function gapsFirst({ header, rows }) {
 
 async function unlikely(signal) {
   chosen();
-  clearFound();
-  if (!file) await read();
+  await read();
   if (file.lacks.length) throw fault(`the file has no ${named(file.lacks)}, and rows can only be judged whole: add ${file.lacks.length > 1 ? "these columns" : "the column"}, with empty cells where values are missing`);
   $("file-status").textContent = `Looking at ${counted(file.rows.length, "row")} …`;
   const { rows } = await (await sent("score", {}, { signal })).json();
@@ -202,9 +208,4 @@ function timesOf(excess) {
 function marked(td, is) {
   if (is) td.classList.add("surprising");
   return td;
-}
-
-function clearFound() {
-  for (const id of ["found", "found-note", "found-broken"]) $(id).replaceChildren();
-  $("file-save").hidden = true;
 }

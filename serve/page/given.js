@@ -18,8 +18,9 @@ export const fault = (detail) => new Problem(0, { detail, errors: [{ field: "row
 export function rowsOfText(name, text, model, most) {
   if (text.includes("\0") || /^PK\x03\x04|^PAR1/.test(text)) throw fault("this is no CSV file: save the table as CSV (in Excel: CSV UTF-8), and choose that");
   const mark = markOf(text, model.columns.map((each) => each.name));
-  const [header, ...rows] = linesOf(text, mark);
   const known = new Map(model.columns.map((column) => [column.name, column]));
+  const [names, ...rows] = linesOf(text, mark);
+  const header = names.map((name) => (known.has(name) ? name : (name ?? "").trim()));
   const columns = header.map((each) => known.get(each) ?? null);
   const twice = header.find((each, at) => header.indexOf(each) !== at);
   if (twice !== undefined) throw fault(`the column “${twice}” comes twice in the header: rename or remove one`);
@@ -43,8 +44,7 @@ function linesOf(text, mark) {
     throw fault(error.message);
   }
   if (!lines.length) throw fault("the file is empty");
-  const header = lines[0].map((each) => (each ?? "").trim());
-  return [header, ...lines.slice(1).filter((line) => header.length === 1 || line.length > 1 || line[0] !== null)];
+  return lines.filter((line) => lines[0].length === 1 || line.length > 1 || line[0] !== null);
 }
 
 /** The categories that the model does not know, in words. */

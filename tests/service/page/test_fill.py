@@ -109,6 +109,20 @@ def test_what_is_wrong_with_a_row_is_said_at_its_field(filling):
     expect(filling.locator("#filled-note")).to_contain_text("does not know “violet” in colour")
 
 
+def test_a_rule_that_could_not_be_kept_is_told(filling):
+    def broken(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, headers={**answer.headers, "gtcoder-broken": "2"})
+
+    filling.route("**/complete", broken)
+    filling.get_by_label("count", exact=True).fill("2")
+    filling.get_by_role("button", name="Fill in the rest").click()
+    expect(filling.locator("#filled-broken")).to_contain_text("In 2 versions a drawn value does")
+    upload(filling, GAPS)
+    filling.get_by_role("button", name="Fill its gaps").click()
+    expect(filling.locator("#found-broken")).to_contain_text("In 2 rows a drawn value does not")
+
+
 def test_the_gaps_of_a_file_are_filled_and_all_else_stays(filling):
     upload(filling, GAPS, encoding="utf-8-sig")
     expect(filling.locator("#file-note")).to_contain_text("2 rows of 4 columns")
