@@ -13,7 +13,7 @@ from starlette.responses import FileResponse
 from gtcoder import __version__
 from gtcoder.table.files import is_local, signed_url
 from serve.batches.record import CURSOR
-from serve.formats import ARROW, PARQUET, WRITERS, chosen
+from serve.formats import ARROW, CSV, PARQUET, WRITERS, chosen
 from serve.http import links
 from serve.http.bodies import Streamed
 from serve.http.cors import NamedOrigins
@@ -190,7 +190,10 @@ def _add_models(app: FastAPI) -> None:
         tags=["rows"],
         summary="Given rows, with what is missing of them drawn",
         response_model=Completed,
-        responses={200: {"content": {ARROW: _BINARY}}, **problems(404, 406, body=True)},
+        responses={
+            200: {"content": {ARROW: _BINARY, CSV: _BINARY}},
+            **problems(404, 406, body=True),
+        },
     )
     async def complete(
         model: Name, wanted: Complete, service: Serving, accept: Accept = None

@@ -24,6 +24,7 @@ def described(model: Model, report: Report | None) -> ModelInfo:
         rows_trained_on=rows,
         written=model.written.isoformat(),
         report=report,
+        completes=bundle.config.model.conditional,
         columns=columns,
     )
 

@@ -107,6 +107,7 @@ class Service:
         return ModelList(
             models=[ModelName(name=name, url=f"/v1/models/{name}") for name in names],
             most_rows=self.settings.limits.rows,
+            most_given=self.settings.limits.explained_rows,
             batches=self._batches is not None,
         )
 

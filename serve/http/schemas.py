@@ -63,7 +63,10 @@ class Explain(Asked):
     )
 
 
-_GIVEN = 'Rows as records, such as `[{"age": 38, "sex": null}]`; null is missing'
+_GIVEN = (
+    'Rows as records, such as `[{"age": 38, "sex": null}]`, where a number may be a text such as '
+    '`"38"`; null is missing'
+)
 
 
 class Complete(Asked):
@@ -151,6 +154,7 @@ class ModelList(BaseModel):
 
     models: list[ModelName]
     most_rows: int = Field(description="Rows that one sample may have; more are a batch's.")
+    most_given: int = Field(description="Rows that may be sent at once to complete or score.")
     batches: bool = Field(description="Whether there are bulk batches.")
 
 
@@ -184,6 +188,10 @@ class ModelInfo(BaseModel):
     rows_trained_on: int | None
     written: str = Field(description="When its bundle was.")
     report: Report | None = Field(None, description="Its report, if there is one.")
+    completes: bool = Field(
+        description="Whether it completes rows and tells what surprises in them; a model of the "
+        "paper's preset does not."
+    )
     columns: list[Column]
 
 

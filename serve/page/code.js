@@ -12,13 +12,63 @@ export const fileOf = (model, format) => `${model}.${ENDINGS[format]}`;
 export function curl(model, format, body, keyed) {
   const batch = format === "batch";
   return [
-    `curl --fail-with-body ${quoted(addressOf(`v1/models/${model}/${batch ? "batches" : "sample"}`))}`,
-    ...(keyed ? ['-H "Authorization: Bearer $GTCODER_API_KEY"'] : []),
-    "-H 'Content-Type: application/json'",
+    ...begun(model, batch ? "batches" : "sample", keyed),
     batch ? `-H 'Idempotency-Key: ${model}-${digest(JSON.stringify(body))}'` : `-H 'Accept: ${MEDIA[format]}'`,
     `-d ${quoted(JSON.stringify(body))}`,
     ...(batch ? [] : [`-o ${quoted(fileOf(model, format))}`]),
   ].join(" \\\n  ");
+}
+
+/** The command line that fills in a row. */
+export function curlFill(model, body, keyed) {
+  return [...begun(model, "complete", keyed), "-H 'Accept: text/csv'", `-d ${quoted(JSON.stringify(body))}`].join(" \\\n  ");
+}
+
+const begun = (model, call, keyed) => [
+  `curl --fail-with-body ${quoted(addressOf(`v1/models/${model}/${call}`))}`,
+  ...(keyed ? ['-H "Authorization: Bearer $GTCODER_API_KEY"'] : []),
+  "-H 'Content-Type: application/json'",
+];
+
+/** Lines of Python that fill in a row. */
+export function pythonFill(model, { rows, n, seed }, times, keyed) {
+  const given = `{${Object.entries(rows[0]).map(([name, value]) => `${literal(name)}: ${literal(value)}`).join(", ")}}`;
+  return [...imports(keyed, ["import pandas as pd"]), `row = pd.DataFrame([${given}])`, ...asTimes("row", times.filter((name) => name in rows[0])), `frame = client.complete(${literal(model)}, row, n=${n}, seed=${seed})`].join("\n");
+}
+
+/** Lines of Python that fill the gaps of a file. */
+export const pythonGaps = (model, { name, mark, times, seed }, keyed) => [
+  ...reading(name, mark, times, keyed),
+  `frame = client.complete(${literal(model)}, frame, seed=${seed})`,
+  `frame.to_csv(${literal(filledName(name))}, index=False)`,
+].join("\n");
+
+/** Lines of Python that find the least likely rows of a file. */
+export const pythonUnlikely = (model, { name, mark, times, most }, keyed) => [
+  ...reading(name, mark, times, keyed),
+  `scores = client.score(${literal(model)}, frame)`,
+  `unlikely = scores.nsmallest(${most}, "log_likelihood")`,
+].join("\n");
+
+export const filledName = (name) => name.replace(/(\.[^.]*)?$/, "-filled.csv");
+
+function reading(name, mark, times, keyed) {
+  const sep = mark === "," ? "" : `, sep=${literal(mark)}`;
+  return [...imports(keyed, ["import pandas as pd"]), `frame = pd.read_csv(${literal(name)}${sep}, dtype=str)`, ...asTimes("frame", times)];
+}
+
+/** Columns of times of day, which Arrow does not read from texts. */
+const asTimes = (frame, names) => names.map((name) => `${frame}[${literal(name)}] = pd.to_datetime(${frame}[${literal(name)}], format="mixed").dt.time`);
+
+function imports(keyed, more = []) {
+  const key = keyed ? ', key=os.environ["GTCODER_API_KEY"]' : "";
+  return [
+    ...(keyed ? ["import os", ""] : []),
+    ...more,
+    "from gtcoder.client import Client",
+    "",
+    `client = Client(${literal(addressOf("").replace(/\/$/, ""))}${key})`,
+  ];
 }
 
 /** Lines of Python. */
@@ -30,13 +80,7 @@ export function python(model, format, body, keyed) {
     ...(where ? [`where=${literal(where, true)}`] : []),
     ...(seed === undefined ? [] : [`seed=${seed}`]),
   ];
-  const key = keyed ? ', key=os.environ["GTCODER_API_KEY"]' : "";
-  const head = [
-    ...(keyed ? ["import os", ""] : []),
-    "from gtcoder.client import Client",
-    "",
-    `client = Client(${literal(addressOf("").replace(/\/$/, ""))}${key})`,
-  ];
+  const head = imports(keyed);
   if (format === "batch") {
     if (output) given.push(`output=${literal(output)}`);
     return [...head, `batch = client.start_batch(${given.join(", ")})`, 'files = batch.wait(progress=True)["files"]'].join("\n");
@@ -59,13 +103,14 @@ function digest(text) {
 /** As the shell takes it, whatever is in it. */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** As Python writes it; below the top of conditions an object is a range. */
+/** As Python writes it; below the top of conditions an object is a range, or shares. */
 function literal(value, top = false) {
   if (value === null || value === undefined) return "None";
   if (value === true) return "True";
   if (value === false) return "False";
   if (Array.isArray(value)) return `[${value.map((each) => literal(each)).join(", ")}]`;
   if (typeof value !== "object") return JSON.stringify(value);
+  if (value.mix) return literal(value.mix, true);
   if (!top) return `(${literal(value.from)}, ${literal(value.to)})`;
   return `{${Object.entries(value).map(([name, each]) => `${literal(name)}: ${literal(each)}`).join(", ")}}`;
 }

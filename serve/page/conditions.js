@@ -1,10 +1,13 @@
 // The form of conditions, built from what a model knows of its columns.
 
 import { brief, make } from "./dom.js";
+import { inputType, numberOf } from "./fields.js";
 import { sayAt } from "./problems.js";
+import { shareOf, wrongShares } from "./shares.js";
 
 const WITHOUT_ORDER = new Set(["boolean", "categorical", "high_cardinality"]);
 const MANY = 8;
+const WAYS = { any: "any of these", shares: "set shares", equal: "all equally common" };
 let made = 0;
 
 /** The conditions of one model. */
@@ -43,11 +46,10 @@ export class Conditions {
 
   /** Conditions as the service takes them, or null; `check` says what is not filled in. */
   where(check = false) {
-    const found = [...this.byColumn].map(([name, one]) => [name, one.value(), one]);
-    const empty = found.filter(([, value]) => value === undefined);
-    if (check && empty.length) {
-      empty.forEach(([, , one]) => sayAt(one.box, one.asks));
-      empty[0][2].box.querySelector("input").focus();
+    const found = [...this.byColumn].map(([name, one]) => [name, one.value()]);
+    const wrong = [...this.byColumn.values()].filter((one) => one.wrong());
+    if (check && wrong.length) {
+      wrong.map((one) => sayAt(one.box, one.wrong()))[0].focus();
       throw new DOMException("not filled in", "AbortError");
     }
     const said = found.filter(([, value]) => value !== undefined);
@@ -67,17 +69,33 @@ export class Conditions {
   }
 }
 
-/** Categories of which any will do. */
+/** Categories of which any will do, or shares of them. */
 class Choice {
   constructor(column) {
     const known = column.categories ?? [];
-    this.asks = "Choose at least one.";
-    this.options = make("div", { class: "options" }, ...known.map((value) => option(value, String(value))));
-    if (column.missing !== false) this.options.append(option(null, "missing", "muted"));
-    const listed = known.length === (column.categories_in_all ?? 0) && known.length > 0;
-    this.box = framed(column, listed ? "" : `${known.length} of ${column.categories_in_all ?? "its"} categories are listed; any other can be typed.`);
-    if (known.length > MANY || !listed) this.box.append(this.search(column, listed));
-    this.box.append(this.options, make("p", { class: "error" }));
+    this.options = make("div", { class: "options" }, ...known.map((value) => option(value)));
+    if (column.missing !== false) this.options.append(option(null));
+    this.listed = known.length === (column.categories_in_all ?? 0) && known.length > 0;
+    this.box = framed(column, this.listed ? "" : `${known.length} of ${column.categories_in_all ?? "its"} categories are listed; any other can be typed.`);
+    this.note = make("p", { class: "hint" });
+    this.box.append(this.ways(column), this.note);
+    this.sought = known.length > MANY || !this.listed ? [this.search(column, this.listed)] : [];
+    this.box.append(...this.sought, this.options, make("p", { class: "error" }));
+    this.show("any");
+  }
+
+  /** What may be asked of categories. */
+  ways(column) {
+    const name = `${this.box.id}-way`;
+    const radio = (way) => make("label", { class: "choice" }, make("input", { type: "radio", name, value: way, checked: way === "any", oninput: () => this.show(way) }), " ", WAYS[way]);
+    return make("div", { class: "ways", role: "radiogroup", "aria-label": `What is asked of ${column.name}` }, ...Object.keys(WAYS).map(radio));
+  }
+
+  show(way) {
+    this.way = way;
+    this.box.dataset.way = way; // by which the style sheet shows checkboxes or shares
+    this.note.textContent = way === "shares" ? "In % of all rows. Those left empty have the rest, as in the table." : "";
+    for (const each of [...this.sought, this.options]) each.hidden = way === "equal";
   }
 
   /** A search among the categories, which adds what is not listed. */
@@ -85,10 +103,11 @@ class Choice {
     const input = make("input", { type: "search", "aria-label": `Search the categories of ${column.name}`, placeholder: "Search", autocomplete: "off", oninput: () => this.filter(input.value) });
     const add = () => {
       if (!input.value) return;
-      const there = [...this.options.children].find((each) => each.textContent.trim() === input.value);
-      const one = there ?? option(input.value, input.value);
+      const there = [...this.options.children].find((each) => each.text === input.value);
+      const one = there ?? option(input.value);
       if (!there) this.options.prepend(one);
-      one.querySelector("input").checked = true;
+      if (this.way === "any") one.querySelector("input").checked = true;
+      else one.querySelector(".share").focus();
       input.value = "";
       this.filter("");
       this.box.dispatchEvent(new Event("input", { bubbles: true }));
@@ -104,21 +123,36 @@ class Choice {
   filter(text) {
     const sought = text.toLowerCase();
     for (const each of this.options.children) {
-      each.hidden = !each.textContent.toLowerCase().includes(sought) && !each.querySelector("input").checked;
+      const set = this.way === "any" ? each.querySelector("input").checked : each.querySelector(".share")?.value;
+      each.hidden = !each.text.toLowerCase().includes(sought) && !set;
     }
   }
 
   value() {
+    if (this.way === "equal") return { mix: {} };
+    if (this.way === "shares") {
+      const shares = this.shares().filter(({ input }) => input.value);
+      return shares.length ? { mix: Object.fromEntries(shares.map(({ category, input }) => [String(category), shareOf(input.value)])) } : undefined;
+    }
     const values = [...this.options.querySelectorAll("input:checked")].map((input) => input.category);
     return values.length > 1 ? values : values[0];
+  }
+
+  /** What is wrong with it as it stands, or nothing. */
+  wrong() {
+    if (this.way === "any") return this.value() === undefined ? "Choose at least one." : "";
+    return this.way === "shares" ? wrongShares(this.shares().map(({ input }) => input), this.listed) : "";
+  }
+
+  shares() {
+    return [...this.options.querySelectorAll(".share")].map((input) => ({ input, category: input.category }));
   }
 }
 
 /** Numbers, dates or times from one value to another. */
 class Stretch {
   constructor(column) {
-    this.type = inputType(column);
-    this.asks = "Fill in from, to, or both.";
+    this.type = stretchType(column);
     const [low, high] = [column.low, column.high];
     this.box = framed(column, low === null || low === undefined ? "" : `The table had ${brief(low)} to ${brief(high)}.`);
     this.from = this.input(column, "from");
@@ -144,16 +178,27 @@ class Stretch {
     return { ...(from && { from: this.plain(from) }), ...(to && { to: this.plain(to) }) };
   }
 
-  /** A number, if JavaScript has it exactly; else its digits, which the service takes as well. */
   plain(text) {
-    return this.type === "number" && String(Number(text)) === text ? Number(text) : text;
+    return this.type === "number" ? numberOf(text) : text;
+  }
+
+  /** What is wrong with it as it stands, or nothing. */
+  wrong() {
+    return this.value() === undefined ? "Fill in from, to, or both." : "";
   }
 }
 
-function option(value, text, look = "") {
+/** A category, or null for what is missing, which has no share. */
+function option(value) {
+  const text = value === null ? "missing" : String(value);
   const input = make("input", { type: "checkbox" });
-  input.category = value;
-  return make("label", { class: `choice ${look}` }, input, " ", text || "(empty)");
+  const share = make("input", { type: "number", class: "share", min: "0", max: "100", step: "any", placeholder: "as is", autocomplete: "off", "aria-label": `Share of ${text} in %` });
+  input.category = share.category = value;
+  const one = make("div", { class: `option ${value === null ? "muted" : ""}` },
+    make("label", { class: "choice" }, input, " ", text || "(empty)"),
+    ...(value === null ? [] : [share]));
+  one.text = text;
+  return one;
 }
 
 function framed(column, hint) {
@@ -164,11 +209,9 @@ function framed(column, hint) {
   return box;
 }
 
-function inputType(column) {
-  if (column.kind === "date") return "date";
-  if (column.kind === "time") return "time";
+function stretchType(column) {
   if (column.kind === "duration") return "text";
-  if (column.kind !== "timestamp") return "number";
+  if (column.kind !== "timestamp") return inputType(column);
   const days = (Date.parse(column.high) - Date.parse(column.low)) / 86_400_000;
   return days < 3 ? "datetime-local" : "date"; // a date stands for its whole day
 }

@@ -58,3 +58,10 @@ export async function copy(text) {
   document.execCommand("copy");
   area.remove();
 }
+
+/** Have the browser save a file. */
+export function save(blob, name) {
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

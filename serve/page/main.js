@@ -4,6 +4,8 @@ import { batches, batchesList } from "./batches.js";
 import { columnsOf } from "./columns.js";
 import { $, announce, counted, dayOf, make } from "./dom.js";
 import { explanationOf } from "./explanation.js";
+import { fileForm, fileOfModel } from "./file.js";
+import { fillForm, fillOf } from "./fill.js";
 import { watchKey } from "./key.js";
 import { sentence } from "./problems.js";
 import { rowsForm, rowsOf } from "./rows.js";
@@ -25,6 +27,8 @@ async function start() {
     const service = await json("GET", "v1/models");
     $("tab-batches").hidden = !service.batches;
     rowsForm(service);
+    fillForm();
+    fileForm(service);
     batchesList(() => {
       show("batches");
       $("tab-batches").focus();
@@ -87,6 +91,8 @@ function choose(name, go) {
   columnsOf(model);
   show("rows");
   rowsOf(model);
+  fillOf(model);
+  fileOfModel(model);
   if (!go) return;
   announce(`Model ${name}`);
   $("model-title").focus({ preventScroll: true });

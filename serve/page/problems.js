@@ -39,6 +39,15 @@ export function sayAt(box, text) {
   return control;
 }
 
+/** Say what is wrong with fields, if anything is, and go to the first; `wrong` is texts by field. */
+export function sayAll(form, wrong) {
+  const said = Object.entries(wrong).filter(([, text]) => text)
+    .map(([field, text]) => sayAt(form.querySelector(`[data-field=${field}]`), text));
+  if (!said.length) return;
+  said[0].focus();
+  throw new DOMException("not filled in", "AbortError");
+}
+
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function at(form, field, detail) {

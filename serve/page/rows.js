@@ -1,21 +1,25 @@
 // The form that asks for rows: a preview, a file, or a batch, and the same in code.
 
+import { Attempts } from "./attempts.js";
 import { startBatch } from "./batches.js";
 import { curl, fileOf, mediaOf, python } from "./code.js";
 import { Conditions } from "./conditions.js";
 import { parse } from "./csv.js";
-import { $, announce, bytesOf, copy, counted, make } from "./dom.js";
+import { $, announce, bytesOf, copy, counted, make, save } from "./dom.js";
 import { keyNow } from "./key.js";
-import { clear, mend, place, sayAt } from "./problems.js";
+import { mend, sayAll } from "./problems.js";
+import { newSeed, wrongSeed } from "./seeds.js";
 import { call } from "./service.js";
+import { cell, headings, looksOf } from "./tables.js";
 
 const SHOWN = 20;
-const NUMBERS = new Set(["integer", "decimal", "real"]);
 const form = $("wanted");
+const attempts = new Attempts({
+  form, rest: $("wanted-problem"), status: $("wanted-status"), stop: $("stop"), buttons: [$("get"), $("preview-button")],
+});
 let model = null;
 let limits = null;
 let conditions = null;
-let underWay = null;
 
 /** Make the form work, once; `limits` is what the service says of all models. */
 export function rowsForm(known) {
@@ -33,10 +37,9 @@ export function rowsForm(known) {
   $("preview-button").addEventListener("click", () => attempt(preview));
   $("add").addEventListener("click", () => conditions.add());
   $("other-seed").addEventListener("click", () => {
-    newSeed();
+    $("seed").value = newSeed();
     changed();
   });
-  $("stop").addEventListener("click", () => underWay?.abort());
   for (const button of document.querySelectorAll("[data-copies]")) {
     button.addEventListener("click", async () => {
       await copy($(button.dataset.copies).textContent);
@@ -49,21 +52,15 @@ export function rowsForm(known) {
 
 /** Ask for rows of this model from now on. */
 export function rowsOf(known) {
-  underWay?.abort();
+  attempts.reset();
   model = known;
   conditions = new Conditions($("conditions"), $("column"), known.columns, changed);
-  clear(form, $("wanted-problem"));
-  $("wanted-status").textContent = "";
-  newSeed();
+  $("seed").value = newSeed();
   changed();
   attempt(preview);
 }
 
 const format = () => form.elements.format.value;
-
-function newSeed() {
-  $("seed").value = crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000;
-}
 
 /** The request as it stands in the form. */
 function body(rows = Number($("rows").value)) {
@@ -84,50 +81,25 @@ function changed() {
   $("code-key").textContent = keyed ? "Both read your key from the environment variable GTCODER_API_KEY." : "";
 }
 
-/** Try to do something with the form as it stands; one thing at a time. */
+/** Try to do something with the form as it stands. */
 async function attempt(work) {
-  underWay?.abort();
-  const mine = (underWay = new AbortController());
-  clear(form, $("wanted-problem"));
-  $("wanted-status").textContent = "";
-  try {
+  await attempts.make((signal) => {
     check();
-    busy(work === asFile);
-    await work(mine.signal);
-  } catch (error) {
-    if (underWay !== mine) return;
-    $("wanted-status").textContent = mine.signal.aborted ? "Stopped." : "";
-    place(form, $("wanted-problem"), error);
-  } finally {
-    if (underWay === mine) {
-      busy(false);
-      underWay = null;
-      changed();
-    }
-  }
-}
-
-/** While a file comes it can be stopped, and nothing else be begun. */
-function busy(is) {
-  $("stop").hidden = !is;
-  $("get").disabled = $("preview-button").disabled = is;
+    return work(signal);
+  }, work === asFile);
+  changed();
 }
 
 /** See what can be seen here; the service sees the rest. */
 function check() {
   const rows = Number($("rows").value);
-  const seed = $("seed").value;
-  const wrong = [
-    ["rows", !(Number.isInteger(rows) && rows >= 1), "Enter a whole number from 1."],
-    ["rows", format() !== "batch" && rows > limits.most_rows,
-      `At most ${counted(limits.most_rows, "row")} come in one file${limits.batches ? "; choose Large batch for more" : ""}.`],
-    ["seed", !/^\d+$/.test(seed) || !Number.isSafeInteger(Number(seed)), "Enter a whole number from 0."],
-  ].filter(([, is]) => is);
-  wrong.forEach(([field, , text]) => sayAt(form.querySelector(`[data-field=${field}]`), text));
-  if (wrong.length) {
-    $(wrong[0][0]).focus();
-    throw new DOMException("not filled in", "AbortError");
-  }
+  sayAll(form, {
+    rows: !(Number.isInteger(rows) && rows >= 1) ? "Enter a whole number from 1."
+      : format() !== "batch" && rows > limits.most_rows
+        ? `At most ${counted(limits.most_rows, "row")} come in one file${limits.batches ? "; choose Large batch for more" : ""}.`
+        : "",
+    seed: wrongSeed($("seed").value),
+  });
   conditions.where(true);
 }
 
@@ -151,14 +123,10 @@ async function preview(signal) {
 }
 
 function table(header, lines) {
-  const numbers = new Set(model.columns.filter((each) => NUMBERS.has(each.kind)).map((each) => each.name));
-  const looks = header.map((name) => (numbers.has(name) ? "number" : ""));
-  const cell = (value, at) => (value === null
-    ? make("td", { class: `muted ${looks[at]}` }, "missing")
-    : make("td", { class: looks[at] }, value));
+  const looks = looksOf(header, model.columns);
   return make("table", {},
-    make("thead", {}, make("tr", {}, ...header.map((name, at) => make("th", { scope: "col", class: looks[at] }, name)))),
-    make("tbody", {}, ...lines.map((line) => make("tr", {}, ...line.map(cell)))));
+    headings(header, looks),
+    make("tbody", {}, ...lines.map((line) => make("tr", {}, ...line.map((value, at) => cell(value, looks[at]))))));
 }
 
 async function asFile(signal) {
@@ -183,12 +151,6 @@ async function* chunks(stream) {
     if (done) return;
     yield value;
   }
-}
-
-function save(blob, name) {
-  const link = make("a", { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 async function asBatch() {

@@ -16,13 +16,13 @@ import pyarrow as pa
 
 from gtcoder.codec.layout import Encoded, take
 from gtcoder.sampling.complete import Completer
-from serve.formats import JSON, WRITERS, chosen, to_table
+from serve.formats import ARROW, CSV, JSON, WRITERS, chosen, to_table
 from serve.http.problems import ProblemError, invalid
 from serve.http.schemas import Complete
 from serve.registry import Model
 from serve.sampling.request import columns_of
 
-COMPLETABLE = (JSON, "application/vnd.apache.arrow.stream")
+COMPLETABLE = (JSON, ARROW, CSV)
 """Media types of completed rows."""
 SCORED_ROWS = 100
 """Rows that are scored at once."""
@@ -72,7 +72,9 @@ def to_complete(
     """
     media_type = chosen(accept, list(COMPLETABLE))
     if media_type is None:
-        raise ProblemError(406, "Not acceptable", f"Accept: expected {' or '.join(COMPLETABLE)}")
+        raise ProblemError(
+            406, "Not acceptable", f"Accept: expected one of {', '.join(COMPLETABLE)}"
+        )
     whole = columns_of(model, wanted.columns)
     return CompleteRequest(
         table=given(model, wanted.rows, most),

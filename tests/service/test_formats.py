@@ -122,11 +122,29 @@ def test_accept_chooses(accept, media):
         ({"real": [1]}, "column 'real'"),
         ({"whole": 2**80}, "column 'whole'"),
         ({"blob": "no hex"}, "column 'blob': expected values of type binary"),
+        ({"whole": 5.5}, "column 'whole': expected values of type int64"),
+        ({"whole": "5.5"}, "column 'whole': expected values of type int64"),
+        ({"whole": "9" * 20}, "column 'whole'"),
+        ({"flag": "perhaps"}, "column 'flag': expected values of type bool"),
     ],
 )
 def test_records_that_do_not_fit(row, message):
     with pytest.raises(ValueError, match=message):
         to_table([row], TABLE.schema)
+
+
+def test_the_row_whose_value_does_not_fit_is_named():
+    with pytest.raises(ValueError, match=r"'whole'.* row 3"):
+        to_table([{"whole": 1}, {}, {"whole": "many"}, {"whole": "more"}], TABLE.schema)
+
+
+def test_numbers_may_be_texts_of_which_each_digit_counts():
+    texts = ["9007199254740993", " -5.0 ", "+3", None, 2**62]
+    rows = [{"whole": text, "real": "0.1", "flag": "False"} for text in texts]
+    table = to_table(rows, TABLE.schema)
+    assert table["whole"].to_pylist() == [9007199254740993, -5, 3, None, 2**62]
+    assert table["real"].to_pylist() == [0.1] * 5
+    assert table["flag"].to_pylist() == [False] * 5
 
 
 VIEWS = {

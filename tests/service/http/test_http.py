@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -48,8 +49,9 @@ def test_it_is_alive_without_a_key(url):
 
 
 def test_the_models_and_their_columns(http, bundle_path):
-    names = [model["name"] for model in http.get("/v1/models").json()["models"]]
-    assert names == ["claims", "other"]
+    listed = http.get("/v1/models").json()
+    assert [model["name"] for model in listed["models"]] == ["claims", "other"]
+    assert (listed["most_rows"], listed["most_given"]) == (200_000, 50)
     known = http.get("/v1/models/claims").json()
     assert known["checksum"] == Bundle.load(bundle_path).checksum
     assert known["rows_trained_on"] == 600
@@ -202,6 +204,11 @@ def test_rows_are_completed_as_the_library_does(http, library):
     arrow = http.post(path, json={"rows": HOLES, "seed": 7, "n": 2}, headers=accept)
     assert read(arrow).to_pandas().equals(drawn.reset_index(drop=True))
     assert arrow.headers["GTCoder-Broken"] == "0"
+    csv = http.post(path, json={"rows": HOLES, "seed": 7, "n": 2}, headers={"Accept": "text/csv"})
+    text = pa.csv.read_csv(pa.BufferReader(csv.content)).to_pandas()
+    assert list(text["colour"]) == list(drawn["colour"])
+    assert list(text["size"]) == list(drawn["size"])
+    assert csv.headers["GTCoder-Filled"] == "12"
 
 
 def test_columns_are_drawn_whole_and_a_seed_is_found(http, library):
@@ -213,7 +220,7 @@ def test_columns_are_drawn_whole_and_a_seed_is_found(http, library):
     assert list(drawn["colour"]) == [row["colour"] for row in told["rows"]]
     full = http.post(path, json={"rows": rows}).json()
     assert (full["rows"], full["filled"]) == (rows, 0)
-    assert http.post(path, json={"rows": rows}, headers={"Accept": "text/csv"}).status_code == 406
+    assert http.post(path, json={"rows": rows}, headers={"Accept": "image/png"}).status_code == 406
 
 
 def test_rows_are_scored_as_the_library_does(http, library):
@@ -236,6 +243,8 @@ def test_a_model_of_the_papers_preset_has_likelihoods_alone(http):
     (told,) = http.post("/v1/models/other/score", json={"rows": rows}).json()["rows"]
     assert isinstance(told["log_likelihood"], float)
     assert (told["most_surprising"], told["excess"]) == (None, None)
+    assert not http.get("/v1/models/other").json()["completes"]
+    assert http.get("/v1/models/claims").json()["completes"]
     for call, more in (("score", {"columns": True}), ("complete", {})):
         answer = http.post(f"/v1/models/other/{call}", json={"rows": rows, **more})
         assert answer.status_code == 422

@@ -14,6 +14,7 @@ from gtcoder import revisions
 HOSTILE = "<img src=x onerror=alert(1)>"
 TABS = {
     "Rows": "#preview td",
+    "Fill in": "#given input",
     "Columns": "#columns td",
     "Explanation": ".heat td",
     "Batches": "#batches li, #batches-note",
@@ -41,7 +42,33 @@ def test_the_explanation_is_tables_of_what_the_service_says(visit, http):
     expect(page.locator("#explanation")).to_contain_text("33.3 %, 1/3")
     at = [said["columns"].index(name) for name in by_share]
     cells = [f"{100 * said['matrix'][row][column]:.0f}" for row in at for column in at]
-    assert page.locator(".heat tbody td").all_inner_texts() == cells
+    looks = page.get_by_role("region", name="Which columns look at which").last
+    assert looks.locator("tbody td").all_inner_texts() == cells
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_columns_tell_of_one_another_is_shown_if_it_is_known(visit, there):
+    names = ["size", HOSTILE, "count"]
+    nats = [[0, 0.5, 0.004], [0.5, 0, 0.126], [0.004, 0.126, 0]]
+    known = {"rows": 540, "columns": names, "nats": nats} if there else None
+
+    def answer(route):
+        told = route.fetch().json()
+        route.fulfill(json={**told, "dependence": known})
+
+    page = visit()
+    page.route("**/explain", answer)
+    page.get_by_role("link", name="claims").click()
+    page.get_by_role("tab", name="Explanation").click()
+    expect(page.get_by_role("heading", name="Which columns look at which")).to_be_visible()
+    title = "How much columns tell of one another"
+    expect(page.get_by_role("heading", name=title)).to_have_count(int(there))
+    if there:
+        region = page.get_by_role("region", name=title).last
+        cells = ["0.00", "0.50", "0.00", "0.50", "0.00", "0.13", "0.00", "0.13", "0.00"]
+        assert region.locator("tbody td").all_inner_texts() == cells
+        assert region.locator("tbody th").all_inner_texts() == names
+        expect(page.locator("#explanation")).to_contain_text("in nats; 0 means nothing")
 
 
 def test_a_batch_is_begun_watched_and_its_files_saved(visit, sample):
@@ -149,9 +176,16 @@ def test_the_keyboard_is_enough(visit):
     assert download.value.suggested_filename == "claims.csv"
     page.get_by_role("tab", name="Rows").focus()
     press("ArrowRight")
+    to("colour")
+    page.keyboard.type("red")
+    press("Enter")
+    expect(page.locator("#filled ins").first).to_be_visible()
+    page.get_by_role("tab", name="Fill in").focus()
+    press("ArrowRight")
     press("ArrowRight")
     expect(page.get_by_role("tab", name="Explanation")).to_be_focused()
-    expect(page.locator(".heat tbody td")).to_have_count(9)
+    looks = page.get_by_role("region", name="Which columns look at which").last
+    expect(looks.locator("tbody td")).to_have_count(9)
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +225,10 @@ def test_names_are_texts_whatever_they_are(visit, deploy, hostile_bundle):
         page.get_by_role("checkbox", name=HOSTILE).check()
         page.get_by_role("button", name="Preview").click()
         expect(page.locator("#preview td", has_text=HOSTILE)).to_have_count(20)
+        page.get_by_role("tab", name="Fill in").click()
+        page.locator("#given").get_by_label(HOSTILE, exact=True).fill(HOSTILE)
+        page.get_by_role("button", name="Fill in the rest").click()
+        expect(page.locator("#filled td", has_text=HOSTILE)).to_have_count(3)
         for tab, where in (("Columns", "#columns"), ("Explanation", "#explanation")):
             page.get_by_role("tab", name=tab).click()
             expect(page.locator(where)).to_contain_text(HOSTILE)

@@ -89,6 +89,29 @@ def test_what_is_missing_is_asked_for_and_shown(visit):
     expect(page.locator("#preview td", has_text="missing")).to_have_count(20)
 
 
+def test_shares_of_categories_are_asked_for_and_met(visit):
+    page = visit("/#/claims")
+    page.get_by_label("How many rows").fill("300")
+    add(page, "colour")
+    page.get_by_label("set shares").check()
+    page.get_by_label("Share of blue in %").fill("110")
+    page.get_by_role("button", name="Preview").click()
+    condition = page.get_by_role("group", name="colour")
+    expect(condition).to_contain_text("The shares sum to 110 %")
+    page.get_by_label("Share of blue in %").fill("90")
+    assert '"where":{"colour":{"mix":{"blue":0.9}}}' in page.locator("#curl").inner_text()
+    assert 'where={"colour": {"blue": 0.9}}' in page.locator("#python").inner_text()
+    _, content = saved(page, "CSV")
+    rows = pa.csv.read_csv(pa.BufferReader(content)).to_pandas()
+    assert 0.84 < (rows["colour"] == "blue").mean() < 0.96  # of the table's, 0.2 are
+    page.get_by_label("all equally common").check()
+    assert 'where={"colour": {}}' in page.locator("#python").inner_text()
+    _, content = saved(page, "CSV")
+    counts = pa.csv.read_csv(pa.BufferReader(content)).to_pandas()["colour"].value_counts()
+    assert counts.min() > 70
+    assert len(counts) == 3
+
+
 def test_files_hold_what_the_service_sends(asked, sample):
     where = {"colour": "red", "size": {"from": 10}}
     for label, media in FILES.items():
