@@ -1,4 +1,4 @@
-"""What is learned, and all it can be asked: for rows, for what rows lack, for scores and reasons."""
+"""What is learned, and what it can be asked for: rows, what rows lack, scores, and what drives it."""
 
 import secrets
 import warnings
