@@ -1,4 +1,4 @@
-"""What is learned, and what it can be asked for: rows, what rows lack, scores, and what drives it."""
+"""What is learned, and what it can be asked for: rows, what rows lack, scores, what drives it."""
 
 import secrets
 import warnings
