@@ -9,9 +9,10 @@ import pyarrow.types as pt
 
 from gtcoder.errors import TableError
 from gtcoder.table.memory import TableLike, to_arrow
-from gtcoder.table.types import flat
+from gtcoder.table.types import Family, family_of, flat
 from gtcoder.table.writers import json_lines
 
+_TEXT = Family.TEXT
 _SINGLE = "surprise_"
 """How the names of scores begin that the library tells in single precision."""
 
@@ -37,9 +38,15 @@ def body_of(table: TableLike, schema: pa.Schema, **more: Any) -> dict[str, Any]:
 
 
 def _sent(column: pa.ChunkedArray, field: pa.Field) -> pa.Array:
-    """The column in the model's type, by which the service reads it; decimals as exact texts."""
+    """The column in the model's type, by which the service reads it; decimals as exact texts.
+
+    Texts in place of whole numbers ("5.0") and of times of day are the service's to read.
+    """
+    array = flat(column)
+    if (pt.is_integer(field.type) or pt.is_time(field.type)) and family_of(array.type) is _TEXT:
+        return array
     try:
-        array = flat(column).cast(field.type)
+        array = array.cast(field.type)
     except pa.ArrowException as error:
         raise TableError(
             f"column {field.name!r}: expected {field.type}, found {column.type} that does not "

@@ -31,34 +31,31 @@ const begun = (model, call, keyed) => [
 ];
 
 /** Lines of Python that fill in a row. */
-export function pythonFill(model, { rows, n, seed }, times, keyed) {
+export function pythonFill(model, { rows, n, seed }, keyed) {
   const given = `{${Object.entries(rows[0]).map(([name, value]) => `${literal(name)}: ${literal(value)}`).join(", ")}}`;
-  return [...imports(keyed, ["import pandas as pd"]), `row = pd.DataFrame([${given}])`, ...asTimes("row", times.filter((name) => name in rows[0])), `frame = client.complete(${literal(model)}, row, n=${n}, seed=${seed})`].join("\n");
+  return [...imports(keyed, ["import pandas as pd"]), `row = pd.DataFrame([${given}])`, `frame = client.complete(${literal(model)}, row, n=${n}, seed=${seed})`].join("\n");
 }
 
 /** Lines of Python that fill the gaps of a file. */
-export const pythonGaps = (model, { name, mark, times, seed }, keyed) => [
-  ...reading(name, mark, times, keyed),
+export const pythonGaps = (model, { name, mark, seed }, keyed) => [
+  ...reading(name, mark, keyed),
   `frame = client.complete(${literal(model)}, frame, seed=${seed})`,
   `frame.to_csv(${literal(filledName(name))}, index=False)`,
 ].join("\n");
 
 /** Lines of Python that find the least likely rows of a file. */
-export const pythonUnlikely = (model, { name, mark, times, most }, keyed) => [
-  ...reading(name, mark, times, keyed),
+export const pythonUnlikely = (model, { name, mark, most }, keyed) => [
+  ...reading(name, mark, keyed),
   `scores = client.score(${literal(model)}, frame)`,
   `unlikely = scores.nsmallest(${most}, "log_likelihood")`,
 ].join("\n");
 
 export const filledName = (name) => name.replace(/(\.[^.]*)?$/, "-filled.csv");
 
-function reading(name, mark, times, keyed) {
+function reading(name, mark, keyed) {
   const sep = mark === "," ? "" : `, sep=${literal(mark)}`;
-  return [...imports(keyed, ["import pandas as pd"]), `frame = pd.read_csv(${literal(name)}${sep}, dtype=str)`, ...asTimes("frame", times)];
+  return [...imports(keyed, ["import pandas as pd"]), `frame = pd.read_csv(${literal(name)}${sep}, dtype=str)`];
 }
-
-/** Columns of times of day, which Arrow does not read from texts. */
-const asTimes = (frame, names) => names.map((name) => `${frame}[${literal(name)}] = pd.to_datetime(${frame}[${literal(name)}], format="mixed").dt.time`);
 
 function imports(keyed, more = []) {
   const key = keyed ? ', key=os.environ["GTCODER_API_KEY"]' : "";

@@ -84,10 +84,9 @@ async function bytesOfFile(chosen) {
 
 function code() {
   const keyed = Boolean(keyNow());
-  const { name, mark, columns } = file ?? { name: "rows.csv", mark: ",", columns: model.columns };
-  const times = columns.filter((each) => each?.kind === "time").map((each) => each.name);
-  $("gaps-python").textContent = pythonGaps(model.name, { name, mark, times, seed: Number($("file-seed").value) }, keyed);
-  $("unlikely-python").textContent = pythonUnlikely(model.name, { name, mark, times, most: SHOWN }, keyed);
+  const { name, mark } = file ?? { name: "rows.csv", mark: "," };
+  $("gaps-python").textContent = pythonGaps(model.name, { name, mark, seed: Number($("file-seed").value) }, keyed);
+  $("unlikely-python").textContent = pythonUnlikely(model.name, { name, mark, most: SHOWN }, keyed);
   $("fill-code-key").textContent = keyed ? "All read your key from the environment variable GTCODER_API_KEY." : "";
 }
 

@@ -67,7 +67,7 @@ const body = () => ({ rows: [given()], n: Number($("versions").value), seed: Num
 function code() {
   const keyed = Boolean(keyNow());
   $("fill-curl").textContent = curlFill(model.name, body(), keyed);
-  $("fill-python").textContent = pythonFill(model.name, body(), model.columns.filter(({ kind }) => kind === "time").map(({ name }) => name), keyed);
+  $("fill-python").textContent = pythonFill(model.name, body(), keyed);
 }
 
 /** Show the columns that are sought, and those that are filled in. */

@@ -52,6 +52,8 @@ def test_rows_are_completed_as_the_library_does(client, bundle_path):
     drawn = client.complete("claims", rows, columns=["size"], n=3, seed=3)
     same(drawn, library.complete(rows, columns=["size"], n=3, seed=3))
     assert not client.complete("claims", rows).equals(done)
+    texts = done[["count"]].astype(float).astype(str)
+    same(client.complete("claims", texts, seed=3)[["count"]], done[["count"]])
     nothing = client.complete("claims", rows[["other"]], seed=3)
     same(nothing, library.complete(rows[["other"]], seed=3))
     with pytest.raises(TableError, match="'size': expected double"):
