@@ -5,6 +5,7 @@ replica has a core of its own, the last ones first; clients run on any.
 """
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, cycle
@@ -59,6 +60,10 @@ def benchmark(
     replicas: Annotated[
         list[int] | None, typer.Option(help="Replicas, on a core each; repeatable; 1 and 2.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="A condition; repeatable: small requests take one each, in turn."),
+    ] = None,
 ) -> None:
     """Requests/s and latency for 1, 8 and 64 clients, and rows/s of large streams."""
     name, large = next(iter(named([bundle], []))), count_of(rows, "--rows")
@@ -68,7 +73,7 @@ def benchmark(
     for number in sorted(replicas or [1, 2]):
         with _service(bundle, number) as address:
             words = f"{number} replica{'s' if number > 1 else ''}"
-            best[number] = _small(address, name, seconds, words)
+            best[number] = _small(address, name, seconds, words, where or [])
             for streams in sorted({1, number}):
                 speed = _large(address, name, large, streams)
                 print(
@@ -77,7 +82,7 @@ def benchmark(
                     flush=True,
                 )
     with _service(bundle, 1, "--no-batching") as address:
-        load = asyncio.run(clients(address, name, 64, seconds))
+        load = asyncio.run(clients(address, name, 64, seconds, where=where or []))
         print(load.line(f"{ROWS} rows each, 1 replica, one by one"), flush=True)
     least, *more = best
     together = best[least] * load.seconds / load.requests
@@ -86,11 +91,13 @@ def benchmark(
         print(f"{number} replicas: {best[number] / best[least]:.2f} times those of {least}")
 
 
-def _small(address: tuple[str, int], model: str, seconds: float, words: str) -> float:
+def _small(
+    address: tuple[str, int], model: str, seconds: float, words: str, where: Sequence[str]
+) -> float:
     """Requests a second of 64 clients, told with those of fewer."""
-    asyncio.run(clients(address, model, 8, 2.0))
+    asyncio.run(clients(address, model, 8, 2.0, where=where))
     for number in (1, 8, 64):
-        load = asyncio.run(clients(address, model, number, seconds))
+        load = asyncio.run(clients(address, model, number, seconds, where=where))
         print(load.line(f"{ROWS} rows each, {words}"), flush=True)
     return load.requests / load.seconds
 
@@ -158,9 +165,14 @@ def _answers(port: int) -> bool:
 
 
 async def clients(
-    address: tuple[str, int], model: str, number: int, seconds: float, media: str = "*/*"
+    address: tuple[str, int],
+    model: str,
+    number: int,
+    seconds: float,
+    media: str = "*/*",
+    where: Sequence[str] = (),
 ) -> Load:
-    """So many clients at once, each with one request after another."""
+    """So many clients at once, each with one request after another, under conditions in turn."""
     latencies: list[float] = []
     seeds, until = count(), time.perf_counter() + seconds
     failed = 0
@@ -170,7 +182,9 @@ async def clients(
         reader, writer = await asyncio.open_connection(*address)
         while time.perf_counter() < until:
             started = time.perf_counter()
-            writer.write(_request(model, ROWS, next(seeds), media))
+            seed = next(seeds)
+            asked = where[seed % len(where)] if where else None
+            writer.write(_request(model, ROWS, seed, media, asked))
             status = await _read(reader)
             failed += status != 200
             latencies.append(time.perf_counter() - started)
@@ -205,8 +219,9 @@ async def _stream(address: tuple[str, int], model: str, rows: int) -> None:
         raise RuntimeError(f"the service answered {status}")
 
 
-def _request(model: str, rows: int, seed: int, media: str) -> bytes:
-    body = b'{"rows":%d,"seed":%d}' % (rows, seed)
+def _request(model: str, rows: int, seed: int, media: str, where: str | None = None) -> bytes:
+    conditions = {"where": [where]} if where else {}
+    body = json.dumps({"rows": rows, "seed": seed, **conditions}).encode()
     head = (
         f"POST /v1/models/{model}/sample HTTP/1.1\r\nHost: localhost\r\nAccept: {media}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
