@@ -34,7 +34,7 @@ from gtcoder.table.files import (
     write_bytes,
 )
 from gtcoder.table.table import Piece, Table, coalesced
-from ray_jobs.output import MANIFEST
+from ray_jobs.folder import MANIFEST
 from ray_jobs.owner import is_owners, owned
 from ray_jobs.sources.find import reading
 from ray_jobs.sources.located import LocatedTable

@@ -20,8 +20,8 @@ from gtcoder.errors import OutputError
 from gtcoder.progress import Stage
 from gtcoder.table.files import list_files
 from ray_jobs.cluster.answers import opened
+from ray_jobs.folder import MANIFEST
 from ray_jobs.generate import ShardWriter
-from ray_jobs.output import MANIFEST
 from ray_jobs.shards import Shard, Stream
 
 pytestmark = pytest.mark.timeout(900)

@@ -26,8 +26,8 @@ from gtcoder.table.files import (
 from gtcoder.table.locate import locate
 from ray_jobs.evaluate import run_evaluation
 from ray_jobs.explain import PICTURE, run_explanation
+from ray_jobs.folder import MANIFEST
 from ray_jobs.generate import GenerateRequest, run_generation
-from ray_jobs.output import MANIFEST
 from ray_jobs.train import TrainRequest, run_training
 
 pytestmark = pytest.mark.timeout(240)
