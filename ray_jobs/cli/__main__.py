@@ -240,7 +240,8 @@ def complete(
 ) -> None:
     """Fill the gaps of a table's rows; after a crash the same command goes on."""
     from gtcoder.table.delimited.csv_format import CsvFormat
-    from ray_jobs.rewrite import RewriteRequest, run_rewrite
+    from ray_jobs.rewrite.request import RewriteRequest
+    from ray_jobs.rewrite.rewrite import run_rewrite
 
     request = RewriteRequest(
         table=table,
@@ -270,7 +271,8 @@ def score(
 ) -> None:
     """Say how likely each row of a table is, and which column surprises; name the least likely."""
     from gtcoder.table.delimited.csv_format import CsvFormat
-    from ray_jobs.rewrite import RewriteRequest, run_rewrite
+    from ray_jobs.rewrite.request import RewriteRequest
+    from ray_jobs.rewrite.rewrite import run_rewrite
 
     request = RewriteRequest(
         table=table,

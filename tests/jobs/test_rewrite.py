@@ -14,7 +14,8 @@ import pytest
 from gtcoder.errors import ConfigError, OutputError, SchemaError, TableError
 from gtcoder.progress import Reporter
 from gtcoder.synthesizer import Synthesizer
-from ray_jobs.rewrite import RewriteRequest, run_rewrite
+from ray_jobs.rewrite.request import RewriteRequest
+from ray_jobs.rewrite.rewrite import run_rewrite
 
 
 def rows(count: int, seed: int) -> pd.DataFrame:
@@ -117,7 +118,7 @@ def test_scores_stand_beside_the_rows_and_the_least_likely_are_named(bundle, tmp
     assert after["most_surprising"].isin(["colour", "size", "number"]).all()
     said = [line for line in capsys.readouterr().out.splitlines() if "nats" in line]
     assert len(said) == 10
-    assert any(f"part-000000 row {odd} " in line for line in said)
+    assert any(f"t.parquet row {odd} (part-000000.parquet row {odd})" in line for line in said)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +153,8 @@ def test_a_folder_of_others_is_left_alone(table, bundle, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("keep")
-    with pytest.raises(OutputError, match="holds other files, or those of another request"):
+    with pytest.raises(OutputError, match="holds files that gtcoder complete did not write"):
         rewritten(table, bundle, out)
     rewritten(table, bundle, tmp_path / "two", seed=1)
-    with pytest.raises(OutputError, match="another request"):
+    with pytest.raises(OutputError, match=r"another request \(its seed differ\).*--overwrite"):
         rewritten(table, bundle, tmp_path / "two", seed=2)
