@@ -4,7 +4,11 @@ Each piece of the table becomes a file, whole or not at all, that says in its fo
 the same command goes on where it was stopped, to the same bytes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+
+import torch
 
 from gtcoder.bundle import Bundle
 from gtcoder.progress import Reporter, counted, peak_bytes
@@ -61,13 +65,24 @@ def _write_folder(
         if there:
             reporter.note(f"{len(there):,} of {len(pieces):,} files are there already")
         if todo:
-            with reporter.stage(request.done) as stage:
+            with reporter.stage(request.done) as stage, _one_core_each():
                 now = source.each_piece(todo, partial(write, job=job), Written.joined, stage)
         place.tidy()  # after machines that were lost meanwhile
         if todo:
             place.see_whole()
         place.finish(Written.joined([before, now]).told(scores=request.score))
     return before, now
+
+
+@contextmanager
+def _one_core_each() -> Iterator[None]:
+    """Let torch use one thread for each piece: pieces are what is worked on side by side here."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _say(request: RewriteRequest, before: Written, now: Written, reporter: Reporter) -> None:
