@@ -19,21 +19,29 @@ _UNREAD = ("deletionVectors", "columnMapping")
 """Features of Delta tables by which files do not say alone what the rows are."""
 
 
-def delta_files(uri: str, path: str, table: Any, each: Each) -> Table:
-    """The files of a `deltalake.DeltaTable`.
+def see_plain(uri: str, path: str, table: Any) -> None:
+    """See that the files of a `deltalake.DeltaTable` say alone what its rows are.
 
     Raises:
-        TableError: files do not say alone what the rows are, or cannot be read.
+        TableError: they do not.
     """
-    said = table.protocol()
+    odd = [name for name in _UNREAD if name in (table.protocol().reader_features or ())]
     mapped = table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
-    odd = [name for name in _UNREAD if name in (said.reader_features or ())]
     if odd or mapped:
         raise TableError(
             f"{uri} has {' and '.join(odd or _UNREAD[1:])}, so its files alone do not say what "
             f"the rows are; export it first, in Spark: spark.read.format('delta').load({path!r})"
             ".write.parquet('FOLDER')"
         )
+
+
+def delta_files(uri: str, path: str, table: Any, each: Each) -> Table:
+    """The files of a `deltalake.DeltaTable`.
+
+    Raises:
+        TableError: files do not say alone what the rows are, or cannot be read.
+    """
+    see_plain(uri, path, table)
     schema = pa.schema(table.schema().to_arrow())
     actions = pa.table(table.get_add_actions(flatten=True))
     values = {
@@ -84,7 +92,7 @@ def _renamed(table: Any, schema: Any) -> str:
     there = {name: key for key, name in now.items()}
     for field in (field for old in table.schemas().values() for field in old.fields):
         if now.get(field.field_id, field.name) != field.name:
-            return f"a column {now[field.field_id]!r} that was called {field.name!r}"
+            return f"a column that has been called {now[field.field_id]!r} and {field.name!r}"
         if there.get(field.name, field.field_id) != field.field_id:
             return f"a column {field.name!r} beside an earlier one of that name"
     filled = [f.name for f in schema.fields if getattr(f, "initial_default", None) is not None]

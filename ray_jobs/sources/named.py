@@ -18,7 +18,7 @@ from gtcoder.errors import ConfigError, OutputError, TableError
 from gtcoder.table.files import absolute
 from gtcoder.table.locate import Each
 from gtcoder.table.table import Table
-from ray_jobs.sources.catalogued import delta_files, iceberg_files
+from ray_jobs.sources.catalogued import delta_files, iceberg_files, see_plain
 from ray_jobs.sources.dataset import DatasetSource
 
 TABLES = ("delta", "iceberg")
@@ -102,7 +102,9 @@ class DeltaTable(_Checked):
         """Its current rows."""
         import ray.data
 
-        version = self._there().version()
+        found = self._there()
+        see_plain(self.uri, self.path, found)
+        version = found.version()
         dataset = ray.data.read_delta(
             absolute(self.path), version=version, storage_options=_storage_options()
         )
