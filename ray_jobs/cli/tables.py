@@ -102,6 +102,9 @@ def complete(
     n: Annotated[int, typer.Option(help="Draws of each row, told apart by a column draw.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed draws the same cells.")] = 0,
     checksum: Checksum = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="A column not to read nor write; repeatable.")
+    ] = None,
     csv: Csv = None,
     on_bad_file: OnBadFile = "fail",
     address: Address = None,
@@ -117,7 +120,8 @@ def complete(
         table=table,
         bundle=bundle,
         out=out,
-        columns=names(columns or ""),
+        whole=names(columns or ""),
+        exclude=tuple(exclude or ()),
         draws=n,
         seed=seed,
         checksum=checksum,
@@ -132,6 +136,9 @@ def score(
     bundle: Annotated[str, typer.Option(help="Path or URI of the bundle that knows such rows.")],
     out: Annotated[str, typer.Option(help="Folder for the rows with their scores, as Parquet.")],
     checksum: Checksum = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="A column not to read nor write; repeatable.")
+    ] = None,
     csv: Csv = None,
     on_bad_file: OnBadFile = "fail",
     address: Address = None,
@@ -148,6 +155,7 @@ def score(
         bundle=bundle,
         out=out,
         score=True,
+        exclude=tuple(exclude or ()),
         checksum=checksum,
         overwrite=overwrite,
         **reading(csv, on_bad_file, address, wait),

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError, TableError
 from gtcoder.learned import Learned
@@ -23,8 +25,8 @@ class RewriteRequest(ReadOptions):
     address: str | None = None
     score: bool = False
     """Whether rows are scored rather than completed."""
-    columns: Sequence[str] = ()
-    """That are drawn whole."""
+    whole: Sequence[str] = ()
+    """Columns that are drawn whole."""
     seed: int = 0
     draws: int = 1
     """Of each row."""
@@ -56,15 +58,19 @@ class RewriteRequest(ReadOptions):
             SchemaError: a column has another type, or is missing where it is needed.
             TableError: a column that is named is not known, or one has a name that scores take.
         """
-        names = bundle.schema.names
-        there = [name for name in names if self.score or name in source.schema.names]
+        columns, names = self.columns(source), bundle.schema.names
+        odd = [n for n in source.left_out(self.exclude) if n not in source.schema.names]
+        if odd:
+            raise TableError(f"--exclude: the table has no column {odd[0]!r}")
+        there = [name for name in names if self.score or name in columns]
         if not there:
             raise TableError(f"{source.uri} has no column of the bundle: {', '.join(names[:10])}")
-        Learned(bundle).check(source.schema, there)
-        if unknown := next((name for name in self.columns if name not in names), None):
+        Learned(bundle).check(pa.schema([source.schema.field(name) for name in columns]), there)
+        if unknown := next((name for name in self.whole if name not in names), None):
             raise TableError(f"--columns: expected some of {', '.join(names)}; found {unknown!r}")
         taken = {*SCORES} if self.score else {"draw"} if self.draws > 1 else set()
-        if odd := taken & {*source.schema.names}:
+        if clash := taken & {*columns}:
             raise TableError(
-                f"{source.uri} has a column {min(odd)!r}, which is written beside it; rename it"
+                f"{source.uri} has a column {min(clash)!r}, which is written beside it; rename "
+                f"it, or leave it out with --exclude {min(clash)}"
             )

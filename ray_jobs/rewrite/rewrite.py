@@ -41,7 +41,8 @@ def run_rewrite(request: RewriteRequest, reporter: Reporter) -> None:
             table=source.fingerprint,
             folder=absolute(request.out),
             score=request.score,
-            columns=tuple(request.columns),
+            columns=tuple(request.columns(source)),
+            whole=tuple(request.whole),
             seed=request.seed,
             draws=request.draws,
         )

@@ -73,9 +73,9 @@ class Rewriter:
     ) -> Iterator[tuple[pa.Table, Written]]:
         for draw in range(job.draws):
             done = self._completer.complete(
-                batch, seed=job.seed, start=(draw << _DRAW_BITS) + number, columns=job.columns
+                batch, seed=job.seed, start=(draw << _DRAW_BITS) + number, columns=job.whole
             )
-            rows = _in_place(batch, done.table, job.columns)
+            rows = _in_place(batch, done.table, job.whole)
             if job.draws > 1:
                 rows = rows.append_column("draw", pa.array([draw] * len(rows), pa.int32()))
             yield rows, Written(rows=len(rows), filled=done.filled, broken=done.broken)

@@ -24,13 +24,16 @@ class Rewriting:
     folder: str
     score: bool
     columns: tuple[str, ...]
+    """Of the table, that are read."""
+    whole: tuple[str, ...]
+    """Columns that are drawn whole."""
     seed: int
     draws: int
 
     @property
     def identity(self) -> dict[str, Any]:
         """All that decides the files, as an index says it."""
-        asked = {"score": self.score, "columns": list(self.columns)}
+        asked = {"score": self.score, "columns": list(self.columns), "whole": list(self.whole)}
         asked |= {"seed": self.seed, "draws": self.draws}
         return {"bundle": self.checksum, "table": self.table, **asked}
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gtcoder.bundle import Bundle
@@ -35,14 +36,15 @@ def _write(table: Table, piece: Piece, job: Rewriting) -> Written:
     table.check_unchanged(piece)
     with open_write(job.path(piece)) as file:
         parquet = None
-        for batch in coalesced(table.batches(piece=piece)):
+        for batch in coalesced(table.batches(job.columns, piece=piece)):
             for rows, part in rewriter.rows(batch, job, piece.index, first, named):
                 parquet = parquet or pq.ParquetWriter(file, rows.schema, compression="zstd")
                 parquet.write_table(rows)
                 parts.append(part)
             first += len(batch)
         if parquet is None:  # a piece without rows
-            rows = rewriter.nothing(table.schema, job)
+            schema = pa.schema([table.schema.field(name) for name in job.columns])
+            rows = rewriter.nothing(schema, job)
             parquet = pq.ParquetWriter(file, rows.schema, compression="zstd")
         whole = Written.joined(parts).called(name)
         sign(parquet, job.footer(name, whole))
