@@ -220,5 +220,6 @@ def _is_date(text: str) -> bool:
 
 
 def _stamp(info: Mapping[str, Any]) -> str:
-    changed = info.get("ETag") or info.get("mtime") or info.get("LastModified") or ""
+    tag = str(info.get("ETag") or "").strip('"')  # some stores list it without quotes
+    changed = tag or info.get("mtime") or info.get("LastModified") or ""
     return f"{info['size']} {changed}"

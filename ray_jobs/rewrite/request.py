@@ -8,6 +8,7 @@ import pyarrow as pa
 from gtcoder.bundle import Bundle
 from gtcoder.errors import ConfigError, TableError
 from gtcoder.learned import Learned
+from gtcoder.table.files import absolute
 from ray_jobs.rewrite.rewriter import SCORES
 from ray_jobs.sources.options import ReadOptions
 from ray_jobs.sources.source import Source
@@ -42,11 +43,6 @@ class RewriteRequest(ReadOptions):
             raise ConfigError(f"--n must be from 1 to {_MOST_DRAWS}, not {self.draws}")
 
     @property
-    def command(self) -> str:
-        """What was typed after `gtcoder`."""
-        return "score" if self.score else "complete"
-
-    @property
     def done(self) -> str:
         """What becomes of rows, in a word."""
         return "scored" if self.score else "completed"
@@ -56,8 +52,14 @@ class RewriteRequest(ReadOptions):
 
         Raises:
             SchemaError: a column has another type, or is missing where it is needed.
-            TableError: a column that is named is not known, or one has a name that scores take.
+            TableError: a column that is named is not known, or one has a name that scores take;
+                the output lies in the table.
         """
+        if absolute(self.out).startswith(f"{absolute(source.uri).rstrip('/')}/"):
+            raise TableError(
+                f"--out {self.out} lies in the table's folder, so that its files would become the "
+                "table's; choose one outside"
+            )
         columns, names = self.columns(source), bundle.schema.names
         odd = [n for n in source.left_out(self.exclude) if n not in source.schema.names]
         if odd:

@@ -209,6 +209,14 @@ def test_another_request_replaces_the_files_when_it_is_told_to(table, bundle, tm
         rewritten(table, bundle, out, overwrite=True)
 
 
+def test_an_output_within_the_table_is_refused(table, bundle):
+    with pytest.raises(TableError, match="lies in the table's folder"):
+        rewritten(table, bundle, table / "out")
+    with pytest.raises(OutputError, match="did not write"):
+        rewritten(table, bundle, table)
+    assert len(list(table.iterdir())) == 20
+
+
 def test_only_the_bundle_that_is_meant_completes(table, bundle, tmp_path):
     with pytest.raises(BundleError, match="checksum"):
         rewritten(table, bundle, tmp_path / "out", checksum="0" * 64)
