@@ -31,9 +31,8 @@ from ray_jobs.owner import owned
 from ray_jobs.shards import FileFormat, Shard, Stream, write_shard
 from ray_jobs.sources.named import TABLES, NamedTable, named_table
 from ray_jobs.sources.stored import changes, stored
-from ray_jobs.stopping import leaving
+from ray_jobs.stopping import GOES_ON, leaving
 
-_GOES_ON = "the same command goes on where it stopped"
 _LEAST_ROWS, _MOST_ROWS, _FILES = 50_000, 1_000_000, 8
 """By default about 8 files, none under 50,000 rows, but of at most 1,000,000 rows each."""
 
@@ -161,7 +160,7 @@ def _write_folder(
     """Write the files of a folder that are not there yet, then its manifest with a warning."""
     with (
         owned(output.folder, "generation", reporter) as hold,
-        leaving(lambda: "" if hold.lost else f"{output.progress}; {_GOES_ON}"),
+        leaving(lambda: "" if hold.lost else f"{output.progress}; {GOES_ON}"),
     ):
         todo = output.claim(stream, overwrite=request.overwrite)
         there = len(output.shards) - len(todo)
@@ -253,7 +252,7 @@ def _write(
     """Write shards with a pool of actors, each of which loads the bundle once."""
     with ExitStack() as stack:
         with reporter.stage("start"):
-            cluster = stack.enter_context(connected(request.address, goes_on=_GOES_ON))
+            cluster = stack.enter_context(connected(request.address, goes_on=GOES_ON))
             cluster = wait_for(cluster, request.resources, reporter, wait_s=request.wait_s)
         with reporter.stage("generate") as stage:
             total, done = sum(shard.rows for shard in todo), 0

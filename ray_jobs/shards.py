@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 
 from gtcoder.sampling.sample import Sampler
 from gtcoder.table.delimited.csv_format import CsvFormat
-from gtcoder.table.files import exists, open_read, open_write
+from gtcoder.table.files import exists, open_write
 from gtcoder.table.writers import CsvWriter, NdjsonWriter
+from ray_jobs.folder import said_by, sign
 
 GROUP_ROWS = 1 << 17
 """Rows of a row group, and of what is in memory at once."""
 CPU = "cpu"
-_KEY = "gtcoder"
 
 
 class FileFormat(StrEnum):
@@ -98,7 +98,7 @@ def write_shard(shard: Shard, stream: Stream, sampler: Sampler) -> None:
     ):
         for table in _pieces(shard, stream, sampler):
             parquet.write_table(table, row_group_size=GROUP_ROWS)
-        parquet.add_key_value_metadata({_KEY: shard.fingerprint(stream)})
+        sign(parquet, shard.fingerprint(stream))
 
 
 def _pieces(shard: Shard, stream: Stream, sampler: Sampler) -> Iterator[pa.Table]:
@@ -110,11 +110,4 @@ def is_written(shard: Shard, stream: Stream) -> bool:
     """Whether the file is there, whole, and the one that would be written."""
     if FileFormat.of(shard.uri) is not FileFormat.PARQUET:
         return exists(shard.uri)
-    try:
-        with open_read(shard.uri) as file:
-            metadata = pq.read_metadata(file)
-    except pa.ArrowException:
-        return False
-    said = (metadata.metadata or {}).get(_KEY.encode(), b"").decode()
-    rows: int = metadata.num_rows
-    return rows == shard.rows and said == shard.fingerprint(stream)
+    return said_by(shard.uri) == (shard.fingerprint(stream), shard.rows)

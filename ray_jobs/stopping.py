@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+GOES_ON = "the same command goes on where it stopped"
+"""Of what writes files one by one, and keeps those that are whole."""
+
 
 @dataclass(slots=True)
 class _Stop:

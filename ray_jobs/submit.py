@@ -20,7 +20,17 @@ from gtcoder.progress import Reporter
 from gtcoder.table.files import absolute
 from ray_jobs.jobs import Job, Jobs, TakenError, command
 
-VERBS = ("train", "generate", "evaluate", "explain", "inspect", "drift", "benchmark")
+VERBS = (
+    "train",
+    "generate",
+    "complete",
+    "score",
+    "evaluate",
+    "explain",
+    "inspect",
+    "drift",
+    "benchmark",
+)
 """What can be submitted."""
 _PACKAGES = ("gtcoder", "ray_jobs")
 _OUT = "--out"

@@ -16,7 +16,13 @@ from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.delimited.reader import survey
 from gtcoder.table.delimited.settle import Survey, settle
 from gtcoder.table.files import Uri, is_local, open_read
-from gtcoder.table.partitions import Format, TableFile, find_files, partition_schema
+from gtcoder.table.partitions import (
+    Format,
+    TableFile,
+    find_files,
+    partition_schema,
+    stamp_of,
+)
 from gtcoder.table.table import Footer, Table, readable
 from gtcoder.table.unify import disagreeing, misfits, unify, without
 
@@ -104,6 +110,53 @@ def locate(
     if not table.rows:
         raise TableError(f"{uri}: the table has no rows")
     return table
+
+
+def catalogued(
+    uri: Uri,
+    files: Mapping[str, Mapping[str, str | None]],
+    schema: pa.Schema,
+    *,
+    each: Each = each_by_threads,
+) -> Table:
+    """A table of Parquet files that a catalogue lists, in the order of their paths.
+
+    Args:
+        uri: what it is called.
+        files: the path of each, and the values of columns that stand in the catalogue alone.
+        schema: of the table; a column that a file lacks is missing in all its rows.
+        each: looks at the end of every file, here or elsewhere.
+
+    Raises:
+        TableError: a file cannot be read, or there is no row.
+    """
+    paths = sorted(files)
+    if not paths:
+        raise TableError(f"{uri}: the table has no rows")
+    with ThreadPoolExecutor(16) as pool:  # before their ends are read: what changes later is seen
+        stamps = list(pool.map(_stamp_of, paths))
+    found = []
+    look = partial(_look_or_error, form=Format.PARQUET, said=None)
+    for path, stamp, end in zip(paths, stamps, _sharing_schemas(each(look, paths)), strict=True):
+        if isinstance(end, TableError):
+            raise end
+        found.append((TableFile(path, files[path], stamp), end))
+    table = Table(
+        uri=str(uri),
+        files=tuple(file for file, _ in found),
+        format=Format.PARQUET,
+        footers=tuple(footer for _, footer in _footers(found, ())),
+        partitions=pa.schema([schema.field(name) for name in files[paths[0]]]),
+        schema=schema,
+    )
+    if not table.rows:
+        raise TableError(f"{uri}: the table has no rows")
+    return table
+
+
+def _stamp_of(path: str) -> str:
+    with readable(path, Format.PARQUET):
+        return stamp_of(path)
 
 
 _GUESS = CsvFormat()

@@ -104,6 +104,17 @@ def find_files(uri: Uri, *, all_csv: bool = False) -> tuple[list[TableFile], For
     return files, form
 
 
+def stamp_of(path: str) -> str:
+    """The stamp of a file as it is now.
+
+    Raises:
+        OSError: it is not there, or its storage does not answer.
+    """
+    filesystem, name = resolve(path)
+    with explained(path):
+        return _stamp(filesystem.info(name))
+
+
 def partition_schema(files: Sequence[TableFile]) -> pa.Schema:
     """The partition columns with the types that all their values allow: int, date, else text."""
     return pa.schema(
@@ -209,5 +220,6 @@ def _is_date(text: str) -> bool:
 
 
 def _stamp(info: Mapping[str, Any]) -> str:
-    changed = info.get("ETag") or info.get("mtime") or info.get("LastModified") or ""
+    tag = str(info.get("ETag") or "").strip('"')  # some stores list it without quotes
+    changed = tag or info.get("mtime") or info.get("LastModified") or ""
     return f"{info['size']} {changed}"

@@ -22,6 +22,7 @@ from gtcoder.table.partitions import (
     Format,
     TableFile,
     partition_value,
+    stamp_of,
 )
 from gtcoder.typos import listed, meant
 
@@ -168,6 +169,32 @@ class Table:
             for chosen in part.slices:
                 yield from self._slice(chosen, schema, rows)
 
+    def place(self, piece: Piece, row: int) -> tuple[str, int]:
+        """The file that a row of a piece is in, and which of its rows it is, all counted from 0."""
+        for part in piece.slices:
+            groups = self.footers[part.file].group_rows
+            count = sum(groups[group] for group in part.groups)
+            if row < count:
+                return self.files[part.file].path, sum(groups[: part.groups[0]]) + row
+            row -= count
+        raise IndexError(row)
+
+    def check_unchanged(self, piece: Piece) -> None:
+        """See that the files of a piece are those that were found.
+
+        Raises:
+            TableError: one is gone, or has been written anew.
+        """
+        for part in piece.slices:
+            file = self.files[part.file]
+            with readable(file.path, self.format):
+                stamp = stamp_of(file.path)
+            if stamp != file.stamp:
+                raise TableError(
+                    f"{file.path} was written anew while the table was read; run it again once "
+                    "nothing writes there"
+                )
+
     def _selected(self, columns: Sequence[str] | None) -> pa.Schema:
         if columns is None:
             return self.schema
@@ -180,16 +207,17 @@ class Table:
         return pa.schema([self.schema.field(name) for name in columns])
 
     def _slice(self, chosen: Slice, schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
-        file = self.files[chosen.file]
+        file, footer = self.files[chosen.file], self.footers[chosen.file]
         folders = set(self.partitions.names)
         own = [name for name in schema.names if name not in folders]
-        own = own or self.footers[chosen.file].schema.names[:1]
+        lacking = [name for name in own if name not in footer.schema.names]
+        own = [name for name in own if name not in lacking] or footer.schema.names[:1]
         constants = {
             name: partition_value(file.partition[name], self.partitions.field(name).type)
             for name in schema.names
             if name in folders
         }
-        footer = self.footers[chosen.file]
+        constants |= {name: pa.scalar(None, schema.field(name).type) for name in lacking}
         with readable(file.path, self.format):
             for batch in _read(file.path, footer, chosen.groups, own, rows):
                 yield conformed(pa.table(batch), constants, schema, file.path)

@@ -4,27 +4,25 @@ The jobs are imported within the commands, so that `--help` is quick and Ray is 
 its environment is set.
 """
 
-import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gtcoder import __version__
 from gtcoder.codec.config import MIN_CATEGORY_ROWS
-from gtcoder.codec.drift import THRESHOLD
-from gtcoder.errors import ConfigError
 from ray_jobs.cli import benchmark as cli_benchmark
 from ray_jobs.cli import jobs as cli_jobs
+from ray_jobs.cli import tables as cli_tables
 from ray_jobs.cli.options import (
     PASSED_ON,
     WAIT,
     Address,
-    AsJson,
+    Checksum,
     Csv,
     FindRules,
     NumWorkers,
     OnBadFile,
+    OverwriteRows,
     Quiet,
     RuleTolerance,
     TableName,
@@ -32,6 +30,8 @@ from ray_jobs.cli.options import (
     Wait,
     count_of,
     duration_s,
+    read_schema,
+    reading,
     shares_asked,
 )
 from ray_jobs.cli.program import run, run_module
@@ -114,7 +114,6 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Learn a table and write a bundle."""
-    from gtcoder.table.delimited.csv_format import CsvFormat
     from ray_jobs.train import TrainRequest, run_training
 
     request = TrainRequest(
@@ -122,9 +121,8 @@ def train(
         out=out,
         base=base,
         preset=preset,
-        schema=_read_schema(schema),
+        schema=read_schema(schema),
         exclude=tuple(exclude or ()),
-        csv=CsvFormat.of(csv),
         epochs=epochs,
         max_time_s=duration_s(max_time, "--max-time") if max_time else None,
         num_workers=num_workers,
@@ -135,9 +133,7 @@ def train(
         max_rows=count_of(max_rows, "--max-rows") if max_rows else None,
         rules=rules,
         rule_tolerance=rule_tolerance,
-        on_bad_file=on_bad_file,
-        address=address,
-        wait_s=duration_s(wait, "--wait"),
+        **reading(csv, on_bad_file, address, wait),
         storage=storage,
         resume=resume,
         overwrite=overwrite,
@@ -145,144 +141,10 @@ def train(
     run_training(request, CommandReporter(quiet=quiet))
 
 
-@app.command()
-def inspect(
-    table: TableName,
-    out: Annotated[
-        str | None, typer.Option(help="Write the schema as JSON, to edit and give to train.")
-    ] = None,
-    schema: Annotated[str | None, typer.Option(help="JSON file of kinds, as for train.")] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="A column to leave out; repeatable.")
-    ] = None,
-    csv: Csv = None,
-    rules: FindRules = True,
-    rule_tolerance: RuleTolerance = 0.0,
-    on_bad_file: OnBadFile = "fail",
-    address: Address = None,
-    wait: Wait = WAIT,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a schema that is there.")
-    ] = False,
-    quiet: Quiet = False,
-) -> None:
-    """Show what a table is taken for: kinds, types, guesses, and what will not be learned."""
-    from gtcoder.table.delimited.csv_format import CsvFormat
-    from ray_jobs.inspect import InspectRequest, run_inspection
-
-    request = InspectRequest(
-        table=table,
-        out=out,
-        schema=_read_schema(schema),
-        exclude=tuple(exclude or ()),
-        csv=CsvFormat.of(csv),
-        rules=rules,
-        rule_tolerance=rule_tolerance,
-        on_bad_file=on_bad_file,
-        address=address,
-        wait_s=duration_s(wait, "--wait"),
-        overwrite=overwrite,
-    )
-    run_inspection(request, CommandReporter(quiet=quiet))
-
-
-@app.command()
-def drift(
-    table: TableName,
-    bundle: Annotated[str, typer.Option(help="Path or URI of the bundle to compare with.")],
-    threshold: Annotated[
-        float, typer.Option(help="Share of rows, beyond chance, from which on it has drifted.")
-    ] = THRESHOLD,
-    as_json: AsJson = False,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="A column not to compare; repeatable.")
-    ] = None,
-    csv: Csv = None,
-    on_bad_file: OnBadFile = "fail",
-    address: Address = None,
-    wait: Wait = WAIT,
-    quiet: Quiet = False,
-) -> None:
-    """Compare a table with what a bundle has learned; exit code 3 if it has drifted."""
-    from gtcoder.table.delimited.csv_format import CsvFormat
-    from ray_jobs.drift import DriftRequest, run_drift
-
-    request = DriftRequest(
-        table=table,
-        bundle=bundle,
-        threshold=threshold,
-        json=as_json,
-        exclude=tuple(exclude or ()),
-        csv=CsvFormat.of(csv),
-        on_bad_file=on_bad_file,
-        address=address,
-        wait_s=duration_s(wait, "--wait"),
-    )
-    if run_drift(request, CommandReporter(quiet=quiet)):
-        raise typer.Exit(3)
-
-
-@app.command()
-def complete(
-    table: TableName,
-    bundle: Annotated[str, typer.Option(help="Path or URI of the bundle to draw from.")],
-    out: Annotated[str, typer.Option(help="Folder for the completed rows, as Parquet.")],
-    columns: Annotated[
-        str | None, typer.Option(help="Columns to draw whole, e.g. age,city; omitted, only gaps.")
-    ] = None,
-    n: Annotated[int, typer.Option(help="Draws of each row, told apart by a column draw.")] = 1,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same cells.")] = 0,
-    csv: Csv = None,
-    on_bad_file: OnBadFile = "fail",
-    address: Address = None,
-    wait: Wait = WAIT,
-    quiet: Quiet = False,
-) -> None:
-    """Fill the gaps of a table's rows; after a crash the same command goes on."""
-    from gtcoder.table.delimited.csv_format import CsvFormat
-    from ray_jobs.rewrite import RewriteRequest, run_rewrite
-
-    request = RewriteRequest(
-        table=table,
-        bundle=bundle,
-        out=out,
-        columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
-        draws=n,
-        seed=seed,
-        csv=CsvFormat.of(csv),
-        on_bad_file=on_bad_file,
-        address=address,
-        wait_s=duration_s(wait, "--wait"),
-    )
-    run_rewrite(request, CommandReporter(quiet=quiet))
-
-
-@app.command()
-def score(
-    table: TableName,
-    bundle: Annotated[str, typer.Option(help="Path or URI of the bundle that knows such rows.")],
-    out: Annotated[str, typer.Option(help="Folder for the rows with their scores, as Parquet.")],
-    csv: Csv = None,
-    on_bad_file: OnBadFile = "fail",
-    address: Address = None,
-    wait: Wait = WAIT,
-    quiet: Quiet = False,
-) -> None:
-    """Say how likely each row of a table is, and which column surprises; name the least likely."""
-    from gtcoder.table.delimited.csv_format import CsvFormat
-    from ray_jobs.rewrite import RewriteRequest, run_rewrite
-
-    request = RewriteRequest(
-        table=table,
-        bundle=bundle,
-        out=out,
-        score=True,
-        csv=CsvFormat.of(csv),
-        on_bad_file=on_bad_file,
-        address=address,
-        wait_s=duration_s(wait, "--wait"),
-    )
-    run_rewrite(request, CommandReporter(quiet=quiet))
+app.command()(cli_tables.inspect)
+app.command()(cli_tables.drift)
+app.command()(cli_tables.complete)
+app.command()(cli_tables.score)
 
 
 @app.command()
@@ -314,16 +176,12 @@ def generate(
         str | None,
         typer.Option(help="Shares of a column's categories, e.g. fraud=yes:0.3 (others as usual)."),
     ] = None,
-    checksum: Annotated[
-        str | None, typer.Option(help="Of the bundle that is meant; refuse any other.")
-    ] = None,
+    checksum: Checksum = None,
     num_workers: NumWorkers = None,
     use_gpu: UseGpu = False,
     address: Address = None,
     wait: Wait = WAIT,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the rows of another request.")
-    ] = False,
+    overwrite: OverwriteRows = False,
     quiet: Quiet = False,
 ) -> None:
     """Write synthetic rows as Parquet; after a crash the same command goes on."""
@@ -417,7 +275,7 @@ def evaluate_table(
         target=target,
         rows=count_of(rows, "--rows"),
         seed=seed,
-        schema=_read_schema(schema),
+        schema=read_schema(schema),
         exclude=tuple(exclude or ()),
         quick=quick,
         csv=CsvFormat.of(csv),
@@ -464,18 +322,6 @@ app.command(context_settings={"ignore_unknown_options": True})(cli_jobs.submit)
 app.command()(cli_jobs.jobs)
 app.command()(cli_jobs.stop)
 app.add_typer(cli_benchmark.app, name="benchmark")
-
-
-def _read_schema(path: str | None) -> dict[str, object]:
-    if path is None:
-        return {}
-    try:
-        plain = json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--schema {path} cannot be read as JSON: {error}") from error
-    if not isinstance(plain, dict):
-        raise ConfigError(f'--schema {path}: expected {{"columns": {{...}}}}')
-    return plain
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ def submit(
     command: Annotated[
         list[str],
         typer.Argument(
-            help="train, generate, evaluate, explain, inspect, drift or benchmark, and its options."
+            help="train, generate, complete, score, evaluate, explain, inspect, drift or "
+            "benchmark, and its options."
         ),
     ],
     address: Dashboard = None,

@@ -1,8 +1,10 @@
 """What the command line's options have in common: their types, and how their texts are read."""
 
+import json
 import re
 from decimal import Decimal
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -51,6 +53,13 @@ Csv = Annotated[
     ),
 ]
 
+Checksum = Annotated[
+    str | None, typer.Option(help="Of the bundle that is meant; refuse any other.")
+]
+OverwriteRows = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the rows of another request.")
+]
+
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Settings of a command that hands all its arguments to another program."""
 
@@ -65,6 +74,22 @@ def duration_s(text: str, option: str) -> float:
     if match is None or not float(match[1]):
         raise ConfigError(f"{option} {text!r}: expected a time such as 90s, 5m or 1.5h")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def reading(csv: list[str] | None, on_bad_file: str, address: str | None, wait: str) -> Any:
+    """How a table is read and where, as every request that reads one takes it.
+
+    Raises:
+        ConfigError: what is said of CSV files or of time is not written so.
+    """
+    from gtcoder.table.delimited.csv_format import CsvFormat
+
+    return {
+        "csv": CsvFormat.of(csv),
+        "on_bad_file": on_bad_file,
+        "address": address,
+        "wait_s": duration_s(wait, "--wait"),
+    }
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -99,3 +124,20 @@ def shares_asked(balance: str | None, mix: str | None) -> list[str]:
     if not (sign and name and shares):
         raise ConfigError(f"--mix {mix}: expected COLUMN=CATEGORY:SHARE, such as fraud=yes:0.3")
     return [f"{name}~{shares}"]
+
+
+def read_schema(path: str | None) -> dict[str, object]:
+    """What a JSON file says of a table's kinds; nothing where there is no file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    if path is None:
+        return {}
+    try:
+        plain = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--schema {path} cannot be read as JSON: {error}") from error
+    if not isinstance(plain, dict):
+        raise ConfigError(f'--schema {path}: expected {{"columns": {{...}}}}')
+    return plain

@@ -1,14 +1,14 @@
 """The source that a user names: files by path, glob or URI, or a Delta or Iceberg table."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from gtcoder.progress import Reporter
 from gtcoder.schema.typed import retyped, wanted_types
 from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.connection import connected, is_named
 from ray_jobs.cluster.waiting import wait_for
-from ray_jobs.sources.located import located
+from ray_jobs.sources.located import LocatedTable, located
 from ray_jobs.sources.named import named_table
 from ray_jobs.sources.options import ReadOptions
 from ray_jobs.sources.source import Source
@@ -44,9 +44,39 @@ def reading(
     Raises:
         TableError: nothing is there, or it cannot be read.
     """
-    with ExitStack() as stack:
-        cluster = None
-        if needs_cluster(table, address):
-            cluster = stack.enter_context(connected(address))
-            cluster = wait_for(cluster, {"CPU": 1}, reporter, wait_s=options.wait_s)
+    needed = needs_cluster(table, address)
+    with _cluster(options, address, reporter, needed=needed) as cluster:
         yield find(table, options, cluster)
+
+
+@contextmanager
+def files_of(
+    table: str, options: ReadOptions, address: str | None, reporter: Reporter, *, goes_on: str
+) -> Iterator[LocatedTable]:
+    """A table of any kind as its files, in an order that is always the same.
+
+    No Ray is started where there is no address.
+
+    Raises:
+        TableError: nothing is there, or its files alone do not say what the rows are.
+    """
+    needed = is_named(address)
+    with _cluster(options, address, reporter, needed=needed, goes_on=goes_on) as cluster:
+        yield located(table, options, cluster, named_table(table))
+
+
+@contextmanager
+def _cluster(
+    options: ReadOptions,
+    address: str | None,
+    reporter: Reporter,
+    *,
+    needed: bool,
+    goes_on: str = "",
+) -> Iterator[Cluster | None]:
+    """The cluster at an address, or none where none is needed."""
+    if not needed:
+        yield None
+        return
+    with connected(address, goes_on=goes_on) as cluster:
+        yield wait_for(cluster, {"CPU": 1}, reporter, wait_s=options.wait_s)

@@ -28,6 +28,7 @@ from gtcoder.training.rows.parts import Written, written_before
 from ray_jobs.cluster.cluster import Cluster
 from ray_jobs.cluster.passes import Merge, each_path, folded
 from ray_jobs.sources.encoding import Encoding
+from ray_jobs.sources.named import NamedTable
 from ray_jobs.sources.options import ReadOptions
 from ray_jobs.sources.source import Look
 from ray_jobs.sources.threads import folded_here
@@ -147,32 +148,43 @@ class LocatedTable:
         written: Written = self.fold(self._shares(), work, Written.joined, rows=_rows, stage=stage)
         return written
 
-    def each_piece(self, work: Callable[[list[_Share]], T], merge: Merge[T], stage: Stage) -> T:
-        """What work makes of runs of pieces, put together in their order."""
-        found: T = self.fold(self._shares(), work, merge, rows=_rows, stage=stage)
+    def each_piece(
+        self,
+        pieces: Sequence[Piece],
+        work: Callable[[list[_Share]], T],
+        merge: Merge[T],
+        stage: Stage,
+    ) -> T:
+        """What work makes of runs of some pieces, put together in their order."""
+        shares = [self.table.share(piece) for piece in pieces]
+        found: T = self.fold(shares, work, merge, rows=_rows, stage=stage)
         return found
 
     def _shares(self) -> list[_Share]:
         return [self.table.share(piece) for piece in self.table.pieces()]
 
 
-def located(uri: str, options: ReadOptions, cluster: Cluster | None) -> LocatedTable:
+def located(
+    uri: str, options: ReadOptions, cluster: Cluster | None, named: NamedTable | None = None
+) -> LocatedTable:
     """Find a table's files, looked at by threads here, or by tasks of a cluster of machines.
 
     Raises:
-        TableError: see `locate`.
+        TableError: see `locate`, and `NamedTable.files`.
     """
-    csv = _with_text(options)
     by_tasks = cluster is not None and not cluster.local
     each = partial(each_path, cluster=cluster) if by_tasks else each_by_threads
-    table = locate(
-        uri,
-        skip_bad_files=options.skip_bad_files,
-        csv=csv,
-        exclude=options.exclude,
-        each=each,
-    )
-    source = LocatedTable(table)
+    if named is not None:
+        source = LocatedTable(named.files(each))
+    else:
+        table = locate(
+            uri,
+            skip_bad_files=options.skip_bad_files,
+            csv=_with_text(options),
+            exclude=options.exclude,
+            each=each,
+        )
+        source = LocatedTable(table)
     return source if cluster is None else source.on(cluster)
 
 

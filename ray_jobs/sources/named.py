@@ -16,6 +16,9 @@ import pyarrow as pa
 
 from gtcoder.errors import ConfigError, OutputError, TableError
 from gtcoder.table.files import absolute
+from gtcoder.table.locate import Each
+from gtcoder.table.table import Table
+from ray_jobs.sources.catalogued import delta_files, iceberg_files, see_plain
 from ray_jobs.sources.dataset import DatasetSource
 
 TABLES = ("delta", "iceberg")
@@ -34,6 +37,14 @@ class NamedTable(Protocol):
 
         Raises:
             TableError: there is no such table.
+            ConfigError: the library that reads it is not installed.
+        """
+
+    def files(self, each: Each) -> Table:
+        """The files of its current version, looked at by `each`.
+
+        Raises:
+            TableError: there is no such table, or its files alone do not say what the rows are.
             ConfigError: the library that reads it is not installed.
         """
 
@@ -91,14 +102,17 @@ class DeltaTable(_Checked):
         """Its current rows."""
         import ray.data
 
-        found = self._found()
-        if found is None:
-            raise TableError(f"{self.uri}: there is no Delta table")
+        found = self._there()
+        see_plain(self.uri, self.path, found)
         version = found.version()
         dataset = ray.data.read_delta(
             absolute(self.path), version=version, storage_options=_storage_options()
         )
         return DatasetSource.of(dataset, uri=self.uri, fingerprint=f"version {version}")
+
+    def files(self, each: Each) -> Table:
+        """The files of its current version, looked at by `each`."""
+        return delta_files(self.uri, self.path, self._there(), each)
 
     def write(self, dataset: Any, schema: pa.Schema) -> None:
         """Write a dataset as all rows of the table, in one commit."""
@@ -111,6 +125,12 @@ class DeltaTable(_Checked):
 
     def _is_there(self) -> bool:
         return self._found() is not None
+
+    def _there(self) -> Any:
+        found = self._found()
+        if found is None:
+            raise TableError(f"{self.uri}: there is no Delta table")
+        return found
 
     def _found(self) -> Any:
         deltalake = _library("deltalake", "delta")
@@ -136,16 +156,17 @@ class IcebergTable(_Checked):
         import ray.data
 
         catalog = self._catalog()
-        table = self._found(catalog)
-        if table is None or table.current_snapshot() is None:
-            raise TableError(f"{self.uri}: there is no such Iceberg table, or it has no rows")
-        snapshot = table.current_snapshot().snapshot_id
+        snapshot = self._there(catalog).current_snapshot().snapshot_id
         dataset = ray.data.read_iceberg(
             table_identifier=self._identifier,
             snapshot_id=snapshot,
             catalog_kwargs=_named_properties(catalog),
         )
         return DatasetSource.of(dataset, uri=self.uri, fingerprint=f"snapshot {snapshot}")
+
+    def files(self, each: Each) -> Table:
+        """The files of its current version, looked at by `each`."""
+        return iceberg_files(self.uri, self._there(self._catalog()), each)
 
     def write(self, dataset: Any, schema: pa.Schema) -> None:
         """Write a dataset as all rows of the table, in one commit."""
@@ -181,6 +202,12 @@ class IcebergTable(_Checked):
 
     def _is_there(self) -> bool:
         return self._found(self._catalog()) is not None
+
+    def _there(self, catalog: Any) -> Any:
+        found = self._found(catalog)
+        if found is None or found.current_snapshot() is None:
+            raise TableError(f"{self.uri}: there is no such Iceberg table, or it has no rows")
+        return found
 
     def _found(self, catalog: Any) -> Any:
         from pyiceberg.exceptions import NoSuchTableError

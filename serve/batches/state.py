@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from gtcoder.table.files import join, list_files
+from ray_jobs.folder import MANIFEST
 from ray_jobs.jobs import Job
-from ray_jobs.output import MANIFEST, Output, is_shard
+from ray_jobs.output import Output, is_shard
 from serve.batches.record import Record
 from serve.http.schemas import Batch, File, State
 

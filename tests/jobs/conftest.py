@@ -31,3 +31,13 @@ def damaged_within(table_folder, tmp_path):
     content[40:2_000] = b"?" * 1_960
     path.write_bytes(content)
     return folder
+
+
+@pytest.fixture(scope="session")
+def catalog(tmp_path_factory):
+    """Described in the environment, which pyiceberg reads once, on import."""
+    folder = tmp_path_factory.mktemp("iceberg")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYICEBERG_CATALOG__LOCAL__URI", f"sqlite:///{folder}/catalog.db")
+        patch.setenv("PYICEBERG_CATALOG__LOCAL__WAREHOUSE", f"file://{folder}/warehouse")
+        yield "local"

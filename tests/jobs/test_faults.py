@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,8 +21,8 @@ from gtcoder.errors import OutputError
 from gtcoder.progress import Stage
 from gtcoder.table.files import list_files
 from ray_jobs.cluster.answers import opened
+from ray_jobs.folder import MANIFEST
 from ray_jobs.generate import ShardWriter
-from ray_jobs.output import MANIFEST
 from ray_jobs.shards import Shard, Stream
 
 pytestmark = pytest.mark.timeout(900)
@@ -228,6 +229,63 @@ def test_generation_survives_twenty_kills(machines, bundle_path, tmp_path, comma
             assert process.returncode == 0, said
     for out in outs:
         assert finished(out) == reference
+
+
+@pytest.mark.slow
+def test_completing_survives_kills(machines, bundle_path, tmp_path, command, wait_until):
+    """Of the driver and of machines, at random moments: the same bytes, nothing else there."""
+    table, rng = tmp_path / "table", np.random.default_rng(1)
+    table.mkdir()
+    for number in range(160):
+        rows = make_table(1_000).set_column(2, "count", pa.array(rng.poisson(3, 1_000), pa.int32()))
+        gone = pa.array(rng.random(1_000) < 0.3)
+        for at, name in enumerate(["colour", "size"]):
+            cells = pc.if_else(gone, pa.scalar(None, rows[name].type), rows[name])
+            rows = rows.set_column(at, name, cells)
+        pq.write_table(rows, table / f"{number:03d}.parquet")
+    cluster = machines(1, 1)
+    line = ["complete", table, "--bundle", bundle_path, "--seed", 2]
+    line += ["--address", cluster.address, "--out"]
+
+    def finished(out):
+        process = command(*line, out)
+        said, wrong = process.communicate()
+        assert process.returncode == 0, wrong
+        return said
+
+    def content(out):
+        return {name: (out / name).read_bytes() for name in list_files(out)}
+
+    finished(tmp_path / "undisturbed")
+    reference = content(tmp_path / "undisturbed")
+    assert len(reference) == 21
+
+    def disturbed(out, moment_s, machine):
+        before, process = len(list_files(out)), command(*line, out)
+        wait_until(lambda: len(list_files(out)) > before + 1 or process.poll() is not None)
+        time.sleep(moment_s)
+        if machine is None:
+            process.kill()
+            process.communicate()
+            return
+        cluster.tell("kill", machine)
+        cluster.tell("add", 1)
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+
+    moments, outs, midway = random.Random(0), [tmp_path / "out-0"], 0
+    for number in range(5):
+        machine = moments.randrange(2) if number % 2 else None
+        disturbed(outs[-1], moments.uniform(0, 1.5), machine)
+        if (outs[-1] / MANIFEST).exists():
+            outs.append(tmp_path / f"out-{number + 1}")
+        else:
+            midway += 1
+    assert midway, "no driver was killed before its end"
+    said = finished(outs[-1])
+    assert "160,000 rows completed" in said
+    for out in outs:
+        assert content(out) == reference
 
 
 def test_a_full_disk_is_one_clear_line_and_leaves_no_half_file(bundle_path, tmp_path):

@@ -13,8 +13,8 @@ from gtcoder.bundle import Bundle
 from gtcoder.errors import ConditionError, ConfigError, OutputError
 from gtcoder.sampling.sample import Sampler
 from gtcoder.table.files import beside, list_files
+from ray_jobs.folder import MANIFEST
 from ray_jobs.generate import GenerateRequest, run_generation
-from ray_jobs.output import MANIFEST
 from ray_jobs.owner import owned
 
 pytestmark = pytest.mark.timeout(240)

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from gtcoder.errors import OutputError
-from ray_jobs.output import MANIFEST, Output, is_shard
+from ray_jobs.folder import MANIFEST
+from ray_jobs.output import Output, is_shard
 from ray_jobs.shards import Stream
 
 

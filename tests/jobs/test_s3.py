@@ -5,6 +5,7 @@ import json
 import tracemalloc
 from datetime import timedelta
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,6 +14,7 @@ from gtcoder.bundle import Bundle
 from gtcoder.errors import BundleError, OutputError, TableError
 from gtcoder.evaluation.evaluate import Request
 from gtcoder.evaluation.report.files import PAGE, REPORT
+from gtcoder.progress import Reporter
 from gtcoder.table.files import (
     exists,
     join,
@@ -26,8 +28,10 @@ from gtcoder.table.files import (
 from gtcoder.table.locate import locate
 from ray_jobs.evaluate import run_evaluation
 from ray_jobs.explain import PICTURE, run_explanation
+from ray_jobs.folder import MANIFEST
 from ray_jobs.generate import GenerateRequest, run_generation
-from ray_jobs.output import MANIFEST
+from ray_jobs.rewrite.request import RewriteRequest
+from ray_jobs.rewrite.rewrite import run_rewrite
 from ray_jobs.train import TrainRequest, run_training
 
 pytestmark = pytest.mark.timeout(240)
@@ -88,6 +92,30 @@ def test_a_remote_table_is_the_local_one(remote_table, table_folder):
     assert there.schema == here.schema
     assert list(there.batches()) == list(here.batches())
     assert locate(f"{remote_table}/month=[12]/*.parquet").rows == 400
+
+
+def test_completing_from_and_to_a_store(remote_table, table_folder, bundle_path, s3, tmp_path):
+    """The same bytes as on disk, and nothing written twice; a change of the table is seen."""
+    asked = {"bundle": bundle_path, "seed": 1}
+
+    def completed(table, out):
+        request = RewriteRequest(table=str(table), out=str(out), **asked)
+        run_rewrite(request, Reporter(quiet=True))
+        return {name: read_bytes(join(out, name)) for name in list_files(out)}
+
+    here = completed(table_folder, tmp_path / "out")
+    there = completed(remote_table, f"{s3}/completed")
+    assert list(there) == [MANIFEST, "part-000000.parquet"]
+    rows = [pq.read_table(pa.BufferReader(files["part-000000.parquet"])) for files in (here, there)]
+    assert rows[0].equals(rows[1])
+    assert completed(remote_table, f"{s3}/completed") == there
+    table = locate(remote_table)
+    [piece] = table.pieces()
+    table.check_unchanged(piece)
+    write_bytes(table.files[3].path, read_bytes(table.files[2].path))
+    with pytest.raises(TableError, match="was written anew while the table was read"):
+        table.check_unchanged(piece)
+    write_bytes(table.files[3].path, read_bytes(join(table_folder, "month=4/part.parquet")))
 
 
 def test_train_and_generate(ray_session, remote_table, s3, reporter):

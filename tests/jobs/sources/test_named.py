@@ -49,16 +49,6 @@ def bundle(table, tmp_path_factory):
     return str(path)
 
 
-@pytest.fixture(scope="module")
-def catalog(tmp_path_factory):
-    """Described in the environment, which pyiceberg reads once, on import."""
-    folder = tmp_path_factory.mktemp("iceberg")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYICEBERG_CATALOG__LOCAL__URI", f"sqlite:///{folder}/catalog.db")
-        patch.setenv("PYICEBERG_CATALOG__LOCAL__WAREHOUSE", f"file://{folder}/warehouse")
-        yield "local"
-
-
 @pytest.fixture(params=["delta", "iceberg"])
 def name(request, tmp_path, catalog):
     """A table that is not there yet."""
