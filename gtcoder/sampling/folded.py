@@ -5,7 +5,7 @@ Shapes: T rows of a tile, S steps, K fields, Z latent, H hidden, V_s outcomes of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from gtcoder.sampling.scalars import below_one
 
 TILE_ROWS = 1_024
 """Rows computed at once, always so many, as sums round differently for other numbers of rows."""
+LEAST_SHARE = 1e-30
+"""What is drawn has a share; what is given, and so does not count, may have none."""
 OUTCOME_MULTIPLE = 16
 """Outcomes of a step are padded to a multiple: matrix products of odd widths take twice as long."""
 
@@ -32,11 +34,14 @@ class Lanes:
     given: np.ndarray
     """Which outcomes are given, bool (T, S)."""
     later: Tensor | None = None
-    """What is given later, as it weighs outcomes, (T, H); None where nothing is given."""
+    """What is given later, as it weighs outcomes, (T, H); None where nothing is given, and where
+    `shift` has it."""
     plain: Tensor | None = None
     """The state as it would be if nothing were given, (T, H), where rows are to be weighed."""
     shift: Tensor | None = None
     """Is added to the logits of all steps, (T, ΣP), or (1, ΣP) where it is the same for all."""
+    in_later: np.ndarray = field(init=False)
+    """Which outcomes given are in `later` until their step, bool (T, S)."""
 
     @staticmethod
     def joined(parts: "Sequence[Lanes]") -> "Lanes":
@@ -48,6 +53,9 @@ class Lanes:
             np.concatenate([part.given for part in parts]),
             torch.cat(later) if later else None,
         )
+
+    def __post_init__(self) -> None:
+        self.in_later = self.given.copy()
 
     def take(self, rows: Tensor) -> "Lanes":
         """Some of them, int64 (N,), of which all have the same given."""
@@ -61,8 +69,9 @@ class Lanes:
     def put(self, at: slice, others: "Lanes") -> None:
         """Other rows in the place of some."""
         self.state[at], self.outcomes[at] = others.state, others.outcomes
-        self.given[at] = others.given
+        self.given[at], self.in_later[at] = others.given, False
         if others.later is not None:
+            self.in_later[at] = others.given
             self.later = torch.zeros_like(self.state) if self.later is None else self.later
             self.later[at] = others.later
         if others.shift is not None and len(others.state) == len(self.state):
@@ -187,11 +196,13 @@ class Folded:
         log_weight, bound = torch.zeros(len(rows.state), device=self.device), allowed or {}
         for s in range(len(self.sizes) if stop is None else stop):
             given, taken, logits = rows.given[:, s], rows.outcomes[:, s], None
-            known = None
+            known, share = None, None
             if given.any():
                 known = torch.from_numpy(np.ascontiguousarray(given)).to(self.device)
                 if rows.later is not None and s in self.weighed:
-                    rows.later = rows.later - self.weighed[s][1][taken] * known.unsqueeze(1)
+                    counts = torch.from_numpy(np.ascontiguousarray(rows.in_later[:, s]))
+                    counts = counts.to(self.device).unsqueeze(1)
+                    rows.later = rows.later - self.weighed[s][1][taken] * counts
             if not given.all():
                 logits = self._logits(s, rows)
                 if s in bound:
@@ -200,7 +211,8 @@ class Folded:
                     log_weight += logits.logsumexp(1) - free
                 if within and self.fields[s] in within:
                     logits = self._narrowed(s, logits, rows.outcomes, within[self.fields[s]])
-                cdf = logits.softmax(1).cumsum(1)
+                share = logits.softmax(1)
+                cdf = share.cumsum(1)
                 at_share = below_one(uniforms[:, s : s + 1]) * cdf[:, -1:]
                 drawn = torch.searchsorted(cdf, at_share, right=True)[:, 0]
                 drawn = drawn.clamp_max(self.sizes[s] - 1)
@@ -209,13 +221,31 @@ class Folded:
                 told[s].append(logits)
             rows.outcomes[:, s] = taken
             at = self._at(s, rows.outcomes)
+            added = self.tables[s].index_select(0, at)
             if rows.plain is not None:
-                log_weight += self._log_ratio(s, rows, logits, known)
-                rows.plain = rows.plain + self.tables[s].index_select(0, at)
+                log_weight += self._log_ratio(s, rows, share, known)
+                rows.plain = rows.plain + added
             if known is not None and self.conditional:
-                at = at + known * (len(self.tables[s]) // 2)
-            rows.state += self.tables[s].index_select(0, at)
+                added = self.tables[s].index_select(0, at + known * (len(self.tables[s]) // 2))
+            rows.state += added
         return log_weight
+
+    def shifted(self, rows: Lanes) -> Tensor:
+        """What is given later, as shifts of the logits of all steps, (N, ΣP).
+
+        Args:
+            rows: that have the same given, before their first step.
+        """
+        shift = rows.state.new_zeros(len(rows.state), self.padded[-1].stop)
+        if rows.later is None:
+            return shift
+        later = rows.later
+        for s, (seen, vectors) in self.weighed.items():
+            if rows.given[0, s]:
+                later = later - vectors[rows.outcomes[:, s]]
+            else:
+                shift[:, self.padded[s]] = later @ seen
+        return shift
 
     def _narrowed(self, s: int, logits: Tensor, outcomes: Tensor, codes: Tensor) -> Tensor:
         """Logits (T, P) of the outcomes that lead to codes a row may have, bool (T, V)."""
@@ -232,19 +262,24 @@ class Folded:
         short = logits.shape[1] - codes.shape[1]
         return logits.masked_fill(~torch.nn.functional.pad(codes, (0, short)), -torch.inf)
 
-    def _log_ratio(
-        self, s: int, rows: Lanes, logits: Tensor | None, known: Tensor | None
-    ) -> Tensor:
+    def _log_ratio(self, s: int, rows: Lanes, share: Tensor | None, known: Tensor | None) -> Tensor:
         """log p_s(o_s | steps before) − log p_s(o_s | given, steps before), (T,).
 
         The latter is 0 of what is given, and all of it of cells of codes that are single values.
+
+        Args:
+            s: the step.
+            rows: that have taken it.
+            share: p_s(o | given, steps before) of all outcomes, (T, P); None where all is given.
+            known: which rows are given it, bool (T,); None where none is.
         """
         weight, bias = self.heads[s]
         assert rows.plain is not None
         taken = rows.outcomes[:, s : s + 1]
-        ratio = _log_prob(torch.addmm(bias, torch.relu(rows.plain), weight), taken)
-        if logits is not None:
-            drawn = _log_prob(logits, taken)
+        plain = torch.addmm(bias, torch.relu(rows.plain), weight).log_softmax(1)  # (T, P)
+        ratio = plain.gather(1, taken)[:, 0]
+        if share is not None:
+            drawn = share.gather(1, taken)[:, 0].clamp_min(LEAST_SHARE).log()
             ratio = ratio - (drawn if known is None else drawn.masked_fill(known, 0.0))
         if s in self.spread:
             ratio = ratio * self.spread[s][rows.outcomes[:, s - 1]]
@@ -273,11 +308,6 @@ class Folded:
         """The row of each outcome (T, S) of a step in its table, (T,)."""
         at = outcomes[:, s]
         return at + outcomes[:, s - 1] * CELLS if self.decoder.steps[s].is_cell else at
-
-
-def _log_prob(logits: Tensor, taken: Tensor) -> Tensor:
-    """log softmax of logits (T, P) at the outcomes taken (T, 1), (T,)."""
-    return logits.gather(1, taken)[:, 0] - logits.logsumexp(1)
 
 
 def padded_size(outcomes: int) -> int:

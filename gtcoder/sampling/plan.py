@@ -38,11 +38,13 @@ FEW = 1_000
 LEFT = 0.05
 """Variance of log w that nobody sees in rows."""
 MOST_TRIES = 2
-PROBED_TILES = 16
+PROBED_TILES = 8
 """Tiles of rows that the shifts are learned of, or fewer where `PROBED_LOGITS` are too many."""
 PROBED_LOGITS = 1 << 24
 TOGETHER = 16
 """Of them so many begin with the same option, and their weights sum to 1."""
+FEW_OPTIONS = 64
+"""Of so many at most, each has shifts of its own, which say what is given later as well."""
 PRIOR = 10.0
 """Rows that say of every outcome that it is as frequent as likely."""
 
@@ -117,6 +119,8 @@ def _calibrated(folded: Folded, options: Options) -> tuple[Options, int]:
         log_weight -= gained.gather(1, taken.unsqueeze(1))[:, 0] * counted
     variance = float(log_weight.view(-1, TOGETHER).var(1).mean().cpu())
     begin = replace(options.begin, shift=shift)
+    if len(options.cdf) <= FEW_OPTIONS:
+        begin = replace(begin, later=None, shift=shift + folded.shifted(begin))
     return replace(options, begin=begin), MOST_TRIES if variance > LEFT else 1
 
 

@@ -10,7 +10,7 @@ from gtcoder.codec.layout import Constraint, Layout, Scalar
 from gtcoder.model import steps
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.sampling.draw import Drawer
-from gtcoder.sampling.options import effective
+from gtcoder.sampling.options import Options, effective
 from gtcoder.sampling.plan import FEW, MOST_TRIES
 from gtcoder.training import em
 from gtcoder.where.conditions import Conditions
@@ -34,10 +34,10 @@ class Drawing:
 
     def __init__(self, model: GTCoder, layout: Layout, conditions=(), tries: int | None = None):
         self.drawer = Drawer(model, layout)
-        self.plan = self.drawer.plan(Conditions(merged(conditions)))
+        asked = Conditions(merged(conditions))
+        self.plan = self.drawer.plan(asked)
         if tries is not None:
-            begin = replace(self.plan.options.begin, shift=None)
-            options = replace(self.plan.options, begin=begin)
+            options = Options.of(self.drawer.folded, layout, asked)
             self.plan = replace(self.plan, options=options, tries=tries)
 
     def draw(self, uniforms: np.ndarray):
