@@ -1,7 +1,8 @@
 """Completing rows: cells that are missing, or whole columns, drawn to go with the row's others.
 
 A field is given where all cells are there that it follows from. What a rule keeps together and is
-there in part is drawn among the combinations that have that part. Where a cell follows from others
+there in part is drawn first, among the combinations that have that part, and the rest of the row to
+go with it. Where a cell follows from others
 by a rule and one of those is missing, the row is drawn anew until it keeps the rule.
 
 Shapes: B rows, K fields, V codes of a field.
@@ -9,7 +10,7 @@ Shapes: B rows, K fields, V codes of a field.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from gtcoder.codec.category import CategoryTransform
 from gtcoder.codec.codec import Codec, column_of
 from gtcoder.codec.counted import missing_codes
+from gtcoder.codec.layout import take
 from gtcoder.codec.number import NumberTransform
 from gtcoder.errors import GTCoderError, TableError
 from gtcoder.rules.formula import computed, solved
@@ -33,6 +35,8 @@ from gtcoder.table.types import flat
 
 ATTEMPTS = 64
 """At a row whose cells have to keep a rule with those that are there."""
+_IN_PART = 1
+"""Tells the random numbers of what is drawn first from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +165,24 @@ class Completer:
         attempt: int,
     ) -> pa.Table:
         """Rows with their missing cells drawn once."""
-        encoded = self.codec.encode(rows)
-        given = np.ones(encoded.codes.shape, bool)
-        for k, names in enumerate(self._needs):
-            for name in names:
-                given[:, k] &= ~missing[name]
-        width = self.drawer.width(self.drawer.free) + DECODE_COLUMNS
-        numbers = places + asked.start
-        uniforms = numbers_of(asked.seed, Purpose.COMPLETED, numbers, width, attempt)
+        encoded, numbers = self.codec.encode(rows), places + asked.start
+        absent = [np.stack([missing[name] for name in names]) for names in self._needs]
+        given = ~np.stack([each.any(0) for each in absent], 1)  # (B, K)
+        in_part = ~given & ~np.stack([each.all(0) for each in absent], 1) & self._together
         within = self._within(rows, missing, asked.whole)
+        width = self.drawer.width(self.drawer.free) + DECODE_COLUMNS
+        uniforms_of = partial(numbers_of, asked.seed, Purpose.COMPLETED)
+        if (some := in_part.any(1)).any():
+            first = self.drawer.complete(
+                take(encoded, some),
+                given[some],
+                {k: each[some] for k, each in within.items()},
+                uniforms_of(numbers[some], width, attempt, _IN_PART)[:, DECODE_COLUMNS:],
+            )
+            encoded.codes[in_part] = first.codes[in_part[some]]
+            encoded.scalars[in_part] = first.scalars[in_part[some]]
+            given |= in_part
+        uniforms = uniforms_of(numbers, width, attempt)
         drawn = self.drawer.complete(encoded, given, within, uniforms[:, DECODE_COLUMNS:])
         table = self.codec.decode(drawn, uniforms[:, :DECODE_COLUMNS].copy(), numbers)
         arrays = [
@@ -191,6 +204,12 @@ class Completer:
                 needs |= dict.fromkeys((field.name for field in beside), rule.columns)
         places = {k: at for at, k in self.codec.places.items()}
         return [needs[self.codec.learned[places[k]].name] for k in range(len(places))]
+
+    @cached_property
+    def _together(self) -> np.ndarray:
+        """Which fields are of columns that a rule keeps together, bool (K,)."""
+        kept = {rule.columns for rule in self.codec.rules.kept if isinstance(rule, Together)}
+        return np.array([names in kept for names in self._needs])
 
     def _within(
         self, rows: pa.Table, missing: Mapping[str, np.ndarray], whole: frozenset[str]
