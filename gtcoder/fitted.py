@@ -160,7 +160,9 @@ class Fitted:
             GTCoderError: the model was trained without the fusion transformer.
         """
         codec = self.bundle.codec
-        return explain(self.bundle.model(), codec.layout, codec.encode(to_arrow(table)))
+        return explain(
+            self.bundle.model(), codec.layout, codec.encode(to_arrow(table), jitter=False)
+        )
 
     def score(self, table: TableLike, *, draws: int = DRAWS, columns: bool = False) -> pd.DataFrame:
         """How likely each row is, and which of its columns surprises most, given the others.
@@ -198,7 +200,7 @@ class Fitted:
         draws, codec = whole("draws", draws, least=1), self.bundle.codec
         arrow = to_arrow(table)
         Learned(self.bundle).check(arrow.schema)
-        model, rows = self.bundle.model(), codec.encode(arrow)
+        model, rows = self.bundle.model(), codec.encode(arrow, jitter=False)
         found = scores(model, codec.layout, rows, draws=draws, columns=columns)
         return found.set_axis(table.index) if isinstance(table, pd.DataFrame) else found
 
@@ -228,7 +230,8 @@ class Fitted:
         codec, most = self.bundle.codec, whole("rows", rows, least=1)
         if table is None:
             return self._learned_dependence()
-        encoded = some(codec.encode(to_arrow(table)), most, generator(0, Purpose.SAMPLE))
+        every = codec.encode(to_arrow(table), jitter=False)
+        encoded = some(every, most, generator(0, Purpose.SAMPLE))
         return dependence(self.bundle.model(), codec.layout, encoded).frame
 
     def _learned_dependence(self) -> pd.DataFrame:

@@ -89,8 +89,13 @@ class Codec:
         """The place among the fields of each learned column that has one, by the column's place."""
         return {at: k for k, (at, _) in enumerate(self._fields)}
 
-    def encode(self, table: pa.Table | pa.RecordBatch) -> Encoded:
+    def encode(self, table: pa.Table | pa.RecordBatch, *, jitter: bool = True) -> Encoded:
         """The rows of a table as codes and scalars; columns are found by name.
+
+        Args:
+            table: rows.
+            jitter: whether a number that many scalars stand for gets one of them as if at random,
+                by its place in the table, which is for learning; else the middle one.
 
         Raises:
             TableError: a column is missing, or has another type that does not convert.
@@ -100,7 +105,11 @@ class Codec:
         scalars = np.zeros((table.num_rows, fields), np.float32)
         learned = self._learned_of(table)
         for k, (at, _) in enumerate(self._fields):
-            codes[:, k], scalars[:, k] = self.transforms[at].encode(learned[self.learned[at].name])
+            transform, column = self.transforms[at], learned[self.learned[at].name]
+            if isinstance(transform, NumberTransform):
+                codes[:, k], scalars[:, k] = transform.encode(column, jitter=jitter)
+            else:
+                codes[:, k], scalars[:, k] = transform.encode(column)
         return Encoded(codes, scalars)
 
     def _learned_of(self, table: pa.Table | pa.RecordBatch) -> Mapping[str, pa.Array]:

@@ -86,17 +86,21 @@ class NumberTransform:
             spread=(*self.coding.spread, *[False] * (len(self.frequencies) - len(self.coding))),
         )
 
-    def encode(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, array: pa.Array, *, jitter: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Codes and scalars; the scalar of what is missing is the middle of the span.
 
         A value that has many scalars gets one of them, as if at random: what is learned from them
-        is smooth. A missing value in a column that had none counts as the commonest code.
+        is smooth. Without jitter it gets the middle one, whatever rows are beside it. A missing
+        value in a column that had none counts as the commonest code.
         """
         ticks = to_ticks(array)
         if len(self.coding):
             values = self.grid.index(ticks) if self.grid else ticks
-            within = np.random.default_rng(crc32(self.name.encode()))
-            codes, scalars = self.coding.encode(values, within.random(len(ticks), np.float32))
+            within = np.full(len(ticks), 0.5, np.float32)
+            if jitter:
+                rng = np.random.default_rng(crc32(self.name.encode()))
+                within = rng.random(len(ticks), np.float32)
+            codes, scalars = self.coding.encode(values, within)
         else:
             codes, scalars = np.zeros(len(ticks), np.int16), np.zeros(len(ticks), np.float32)
         usual = int(np.argmax(self.frequencies)) if self.frequencies else 0

@@ -165,7 +165,7 @@ class Completer:
         attempt: int,
     ) -> pa.Table:
         """Rows with their missing cells drawn once."""
-        encoded, numbers = self.codec.encode(rows), places + asked.start
+        encoded, numbers = self.codec.encode(rows, jitter=False), places + asked.start
         absent = [np.stack([missing[name] for name in names]) for names in self._needs]
         given = ~np.stack([each.any(0) for each in absent], 1)  # (B, K)
         in_part = ~given & ~np.stack([each.all(0) for each in absent], 1) & self._together

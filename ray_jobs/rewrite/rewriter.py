@@ -83,7 +83,7 @@ class Rewriter:
     def _scored(
         self, batch: pa.Table, first: int, named: Callable[[int], str]
     ) -> tuple[pa.Table, Written]:
-        found = scores(self.model, self.codec.layout, self.codec.encode(batch))
+        found = scores(self.model, self.codec.layout, self.codec.encode(batch, jitter=False))
         rows = batch
         for column, kind in _SCORED.items():
             rows = rows.append_column(column, pa.array(found[column], kind, from_pandas=True))

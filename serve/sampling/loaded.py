@@ -62,14 +62,14 @@ class LoadedModel:
 
     def explained(self, table: pa.Table) -> dict[str, Any]:
         """The explanation of given rows, their mean and each; made on the CPU."""
-        encoded = self._codec.encode(table)
+        encoded = self._codec.encode(table, jitter=False)
         mean = explain(self._network, self._codec.layout, encoded)
         each = explain_rows(self._network, encoded).astype(float).round(6).tolist()
         return mean.to_dict() | {"each": each}
 
     def encoded(self, table: pa.Table) -> Encoded:
         """Given rows as the network reads them; it follows from their places in the table too."""
-        return self._codec.encode(table)
+        return self._codec.encode(table, jitter=False)
 
     def scored(self, encoded: Encoded, *, columns: bool) -> pd.DataFrame:
         """The scores of given rows; made on the CPU."""
