@@ -7,6 +7,7 @@ that is there and says it is the one asked for is kept, so a rerun ends with the
 import dataclasses
 import runpy
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -134,9 +135,6 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
     """
     bundle = Bundle.load(request.bundle, request.checksum)
     asked = constraints(bundle.codec, list(request.where))
-    warning = Sampler(bundle.model(), bundle.codec, asked).plan.warning if asked.fields else ""
-    if warning:
-        reporter.warn(warning)
     stream = Stream(
         bundle=absolute(request.bundle),
         checksum=bundle.checksum,
@@ -145,11 +143,20 @@ def run_generation(request: GenerateRequest, reporter: Reporter) -> None:
         csv=str(bundle.info.get("csv") or ""),
         device=request.device,
     )
+    sampler = None
+    if request.is_file and request.table is None:
+        sampler = _sampler(bundle, stream)
+    elif asked.fields:
+        sampler = Sampler(bundle.model(), bundle.codec, asked)
+    warning = sampler.plan.warning if sampler is not None else ""
+    if warning:
+        reporter.warn(warning)
     if request.table is not None:
         _write_table(request, bundle, request.table, reporter)
         return
     if request.is_file:
-        _write_file(request, bundle, stream, reporter)
+        assert sampler is not None
+        _write_file(request, sampler, stream, reporter)
         return
     _write_folder(request, request.output(bundle), stream, reporter, warning)
 
@@ -182,7 +189,7 @@ def _write_folder(
 
 
 def _write_file(
-    request: GenerateRequest, bundle: Bundle, stream: Stream, reporter: Reporter
+    request: GenerateRequest, sampler: Sampler, stream: Stream, reporter: Reporter
 ) -> None:
     """Write all rows into one file, in this process: a file has one writer, so no Ray is needed.
 
@@ -199,7 +206,7 @@ def _write_file(
             raise OutputError(f"{request.out} exists; choose another --out, or add --overwrite")
         with reporter.stage("generate"):
             try:
-                write_shard(shard, stream, _sampler(bundle, stream))
+                write_shard(shard, stream, sampler)
             except OSError as error:
                 raise OutputError(str(error)) from error
     seconds = reporter.seconds["generate"]
@@ -229,7 +236,12 @@ def _write_table(
         import ray.data
 
         wait_for(cluster, request.resources, reporter, wait_s=request.wait_s)
-        with reporter.stage("generate"), ray.data.DataContext.current(data_context()):
+        with (
+            reporter.stage("generate"),
+            ray.data.DataContext.current(data_context()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore", UserWarning)  # it is told already
             rows = sample(
                 bundle,
                 request.rows,

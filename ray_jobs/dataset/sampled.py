@@ -1,5 +1,6 @@
 """`sample`: synthetic rows as a dataset of Ray Data."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -47,6 +48,10 @@ def sample(
     Returns:
         A `ray.data.Dataset` with the table's columns and types.
 
+    Warns:
+        UserWarning: conditions are so seldom met together that few combinations of what they
+            bind are drawn.
+
     Raises:
         BundleError: there is no bundle, or it is damaged.
         ConditionError: a condition names what the table did not have.
@@ -63,7 +68,9 @@ def sample(
         if value < least:
             raise ConfigError(f"{name} must be at least {least}, not {value}")
     loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-    constraints(loaded.codec, where)
+    asked = constraints(loaded.codec, where)
+    if asked.fields and (told := Sampler(loaded.model(), loaded.codec, asked).plan.warning):
+        warnings.warn(told, stacklevel=2)
     blocks = [
         {"start": start, "stop": min(start + rows_per_block, rows)}
         for start in range(0, rows, rows_per_block)
