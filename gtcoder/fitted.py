@@ -16,7 +16,7 @@ from gtcoder.parameters import rows_asked, whole
 from gtcoder.sampling.complete import Completer
 from gtcoder.sampling.sample import Range, Sampler
 from gtcoder.schema.schema import Schema
-from gtcoder.score import DRAWS, needs_completing, scores
+from gtcoder.score import DRAWS, needs_completing, table_scores
 from gtcoder.seeds import Purpose, generator
 from gtcoder.table.files import Uri
 from gtcoder.table.memory import TableLike, to_arrow
@@ -170,11 +170,11 @@ class Fitted:
         >>> synthesizer.score(df).nsmallest(10, "log_likelihood")  # doctest: +SKIP
 
         `log_likelihood` compares rows of one model: a number counts with its density within its
-        quantile bin, taken as of length 1, so that it can be above 0. What the network learns is
-        seen alone: neither identifiers and free text, nor that a cell of a derived column breaks
-        its rule. Columns that a rule keeps together are one, named like "education, education_num".
-        A category, or a combination of such columns, that was never seen counts among the rest or
-        as one that was.
+        quantile bin, taken as of length 1, so that it can be above 0. Identifiers
+        and free text are not looked at. Columns that a rule keeps together are one, named like
+        "education, education_num". A row that breaks a rule which all n rows kept that were
+        learned is less likely by log (n + 2) nats, and the rule's columns are named unless another
+        surprises more. A category that was never seen counts among the rest, or as one that was.
 
         Args:
             table: rows with all columns of the learned table; others are left out.
@@ -200,8 +200,14 @@ class Fitted:
         draws, codec = whole("draws", draws, least=1), self.bundle.codec
         arrow = to_arrow(table)
         Learned(self.bundle).check(arrow.schema)
-        model, rows = self.bundle.model(), codec.encode(arrow, jitter=False)
-        found = scores(model, codec.layout, rows, draws=draws, columns=columns)
+        found = table_scores(
+            self.bundle.model(),
+            codec,
+            arrow,
+            learned_rows=self.bundle.info["rows"],
+            draws=draws,
+            columns=columns,
+        )
         return found.set_axis(table.index) if isinstance(table, pd.DataFrame) else found
 
     def dependence(self, table: TableLike | None = None, *, rows: int = 1_000) -> pd.DataFrame:

@@ -10,15 +10,18 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from torch import Tensor
 
+from gtcoder.codec.codec import Codec, column_of
 from gtcoder.codec.layout import Encoded, Layout, take
 from gtcoder.errors import GTCoderError
 from gtcoder.model.fusion import reparameterise
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.model.leave_one_out import LeaveOneOut
 from gtcoder.model.prior import gaussian_log_prob
+from gtcoder.rules.rule import Derived
 from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training.rows.batch import to_device
 
@@ -26,6 +29,47 @@ CHUNK_VALUES = 1 << 22
 """Values that the heads of all steps see at once; what is in memory is a few times as much."""
 DRAWS = 16
 """Of z, for each row."""
+
+
+def table_scores(
+    model: GTCoder,
+    codec: Codec,
+    table: pa.Table,
+    *,
+    learned_rows: int,
+    draws: int = DRAWS,
+    columns: bool = False,
+) -> pd.DataFrame:
+    """The scores of a table's rows, those that break a rule among the least likely.
+
+    Where all n rows that were learned kept a rule, one that breaks it has a probability of about
+    1 / (n + 2) (Laplace's rule of succession): it is so much less likely, and if no column
+    surprises more, the rule's columns are named, with an excess of log (n + 2).
+
+    Args:
+        model: the network.
+        codec: of its tables.
+        table: rows with all of its columns.
+        learned_rows: n.
+        draws: of z, for each row.
+        columns: also the surprise of each field.
+
+    Raises:
+        TableError: a column's values do not convert.
+        GTCoderError: columns are asked for, and the model cannot tell.
+    """
+    encoded = codec.encode(table, jitter=False)
+    found = scores(model, codec.layout, encoded, draws=draws, columns=columns)
+    cells = {c.name: column_of(table, c) for c in codec.schema.columns if codec.rules.kept}
+    odd = math.log(learned_rows + 2)
+    for rule, broken in codec.rules.broken(cells):
+        if isinstance(rule, Derived) and rule.otherwise:
+            continue  # the network has learned which rows keep it
+        found["log_likelihood"] -= odd * broken
+        most = broken & ~(found["excess"].to_numpy() >= odd)
+        found.loc[most, "most_surprising"] = ", ".join(rule.columns)
+        found.loc[most, "excess"] = np.float32(odd)
+    return found
 
 
 def scores(

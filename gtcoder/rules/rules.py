@@ -6,7 +6,7 @@ so that every row that comes back keeps all of them.
 Shapes: B rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -158,6 +158,20 @@ class Rules:
             learned = [above.formula.gap, *([rest_name(name)] if above.otherwise else [])]
         filled = {each: instead(found[each], refill(each, lacking), lacking) for each in learned}
         return filled[name] if above is None else _derive(above, {**found, **filled}, kind)
+
+    @np.errstate(all="ignore")
+    def broken(self, table: Mapping[str, pa.Array]) -> Iterator[tuple[Rule, np.ndarray]]:
+        """Each rule that is kept, and which rows break it, bool (B,).
+
+        Args:
+            table: the table's columns.
+        """
+        types = {name: array.type for name, array in table.items()}
+        for rule in self.kept:
+            if isinstance(rule, Together):
+                yield rule, ~rule.says(table, types)
+            else:
+                yield rule, rule.agrees(table) == 0
 
     def follow(self, found: Mapping[str, pa.Array], schema: pa.Schema) -> dict[str, pa.Array]:
         """Some columns, and all that follow from them alone (B,)."""

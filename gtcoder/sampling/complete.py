@@ -254,12 +254,7 @@ class Completer:
     def _keeps(self, rows: pa.Table, missing: Mapping[str, np.ndarray]) -> np.ndarray:
         """Which rows break no rule that one of their drawn cells is in, bool (B,)."""
         kept, table = np.ones(len(rows), bool), {n: flat(rows[n]) for n in rows.schema.names}
-        for rule in self.codec.rules.kept:
-            if isinstance(rule, Together):
-                types = {name: array.type for name, array in table.items()}
-                breaks = ~rule.says(table, types)
-            else:
-                breaks = rule.agrees(table) == 0
+        for rule, breaks in self.codec.rules.broken(table):
             concerned = np.any([missing[name] for name in rule.columns], axis=0)
             kept &= ~(breaks & concerned)
         return kept

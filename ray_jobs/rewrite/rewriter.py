@@ -11,7 +11,7 @@ from gtcoder.rules.rule import is_missing
 from gtcoder.rules.values import instead
 from gtcoder.sampling.complete import Completer
 from gtcoder.sampling.draw import Drawer
-from gtcoder.score import scores
+from gtcoder.score import table_scores
 from gtcoder.table.types import flat
 from ray_jobs.rewrite.rewriting import Rewriting
 from ray_jobs.rewrite.written import LEAST, Written
@@ -33,6 +33,7 @@ class Rewriter:
 
     def __init__(self, bundle: Bundle) -> None:
         self.codec, self.model = bundle.codec, bundle.model()
+        self.learned_rows: int = bundle.info["rows"]
 
     def rows(
         self,
@@ -83,7 +84,7 @@ class Rewriter:
     def _scored(
         self, batch: pa.Table, first: int, named: Callable[[int], str]
     ) -> tuple[pa.Table, Written]:
-        found = scores(self.model, self.codec.layout, self.codec.encode(batch, jitter=False))
+        found = table_scores(self.model, self.codec, batch, learned_rows=self.learned_rows)
         rows = batch
         for column, kind in _SCORED.items():
             rows = rows.append_column(column, pa.array(found[column], kind, from_pandas=True))

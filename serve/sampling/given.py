@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from gtcoder.codec.layout import Encoded, take
 from gtcoder.sampling.complete import Completer
 from serve.formats import ARROW, CSV, JSON, WRITERS, chosen, to_table
 from serve.http.problems import ProblemError, invalid
@@ -131,15 +130,15 @@ class Completion:
 
 
 def score_pieces(
-    scored: Callable[[Encoded], pd.DataFrame], encoded: Encoded
+    scored: Callable[[pa.Table], pd.DataFrame], table: pa.Table
 ) -> list[Callable[[], bytes]]:
     """What makes the records of rows' scores, each beginning with a comma, to be called in turn."""
 
     def piece(start: int) -> bytes:
-        frame = scored(take(encoded, slice(start, start + SCORED_ROWS)))
+        frame = scored(table.slice(start, SCORED_ROWS))
         return b"".join(b"," + json.dumps(record).encode() for record in _records(frame))
 
-    return [partial(piece, start) for start in range(0, len(encoded), SCORED_ROWS)]
+    return [partial(piece, start) for start in range(0, len(table), SCORED_ROWS)]
 
 
 def _records(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -8,13 +8,12 @@ import pandas as pd
 import pyarrow as pa
 
 from gtcoder.bundle import Bundle
-from gtcoder.codec.layout import Encoded
 from gtcoder.explain import explain, explain_rows
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.sampling.complete import Completer
 from gtcoder.sampling.plan import Plan
 from gtcoder.sampling.sample import Range, Sampler
-from gtcoder.score import scores
+from gtcoder.score import table_scores
 from gtcoder.where.constraint import constraints
 from gtcoder.where.written import Where
 from serve.formats import WRITERS, Writer
@@ -67,13 +66,10 @@ class LoadedModel:
         each = explain_rows(self._network, encoded).astype(float).round(6).tolist()
         return mean.to_dict() | {"each": each}
 
-    def encoded(self, table: pa.Table) -> Encoded:
-        """Given rows as the network reads them; it follows from their places in the table too."""
-        return self._codec.encode(table, jitter=False)
-
-    def scored(self, encoded: Encoded, *, columns: bool) -> pd.DataFrame:
+    def scored(self, table: pa.Table, *, columns: bool) -> pd.DataFrame:
         """The scores of given rows; made on the CPU."""
-        return scores(self._network, self._codec.layout, encoded, columns=columns)
+        rows = self._bundle.info["rows"]
+        return table_scores(self._network, self._codec, table, learned_rows=rows, columns=columns)
 
     @cached_property
     def completer(self) -> Completer:

@@ -110,9 +110,8 @@ class Sampling:
         Raises:
             ProblemError: the body would be too large (422), or there is no room for it (503).
         """
-        loaded, loop = await self._load(model), asyncio.get_running_loop()
-        encoded = await loop.run_in_executor(self._executor, loaded.encoded, table)
-        pieces = score_pieces(partial(loaded.scored, columns=columns), encoded)
+        loaded = await self._load(model)
+        pieces = score_pieces(partial(loaded.scored, columns=columns), table)
         async with AsyncExitStack() as stack:
             records = await self._made(pieces, stack)
             body = b'{"rows":[' + records.removeprefix(b",") + b"]}"

@@ -199,6 +199,20 @@ def test_a_table_is_scored_row_by_row(synthesizer, frame):
     assert (list(nothing), len(nothing)) == (four, 0)
 
 
+def test_a_row_that_breaks_a_rule_is_told(frame):
+    synthesizer = Synthesizer(epochs=2).fit(frame)
+    assert "together: code, town" in map(str, synthesizer.bundle.codec.rules.all)
+    rows = frame.iloc[:20].copy()
+    whole = synthesizer.score(rows)
+    rows.iloc[3, 0] = 10 + (rows.iloc[3, 0] - 9) % 4
+    found = synthesizer.score(rows)
+    assert found["most_surprising"].iloc[3] == "code, town"
+    assert found["excess"].iloc[3] == pytest.approx(np.log(302))
+    assert found["log_likelihood"].idxmin() == found.index[3]
+    others = np.arange(20) != 3
+    pd.testing.assert_frame_equal(found[others], whole[others])
+
+
 def test_a_table_of_other_columns_is_refused_in_one_line(synthesizer, frame):
     with pytest.raises(SchemaError, match="column 'boats': expected bool, found no such") as raised:
         synthesizer.score(frame.drop(columns="boats"))
