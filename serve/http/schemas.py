@@ -240,7 +240,9 @@ class RowScore(BaseModel):
 
     log_likelihood: float | None = Field(description="To compare with other rows of the model.")
     standard_error: float | None = Field(description="Of the log-likelihood's estimate.")
-    most_surprising: str | None = Field(description="The column with the largest excess.")
+    most_surprising: str | None = Field(
+        description="The column with the largest excess, or those of a rule that the row breaks."
+    )
     excess: float | None = Field(
         description="How much less likely its value is, given the row's others, than in general."
     )
