@@ -295,6 +295,8 @@ def column_of(table: pa.Table | pa.RecordBatch, column: Column) -> pa.Array:
     if array.type.equals(column.type):
         return array
     try:
+        if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(array.type):
+            array = array.cast(column.type.value_type).dictionary_encode()
         return array.cast(column.type)
     except pa.ArrowException as error:
         raise TableError(

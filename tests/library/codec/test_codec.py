@@ -537,6 +537,13 @@ def test_columns_are_found_by_name_and_cast():
     assert decode(codec, encoded).to_pylist() == [{"a": 2, "b": "y"}]
 
 
+def test_plain_values_are_found_in_a_column_of_a_dictionary():
+    months = pa.array([1, 2] * 20, pa.int32()).dictionary_encode()
+    codec = fit(pa.table({"month": months.cast(pa.dictionary(pa.int8(), pa.int32()))}))
+    encoded = codec.encode(pa.table({"month": pa.array([2, 1], pa.int64())}))
+    assert decode(codec, encoded).to_pylist() == [{"month": 2}, {"month": 1}]
+
+
 def test_a_missing_column_is_named():
     codec = fit(pa.table({"age": [1, 2] * 20}))
     with pytest.raises(TableError, match=r"column 'age': expected int64, found no such column"):
