@@ -8,19 +8,19 @@ than p(row), p, whose conditional it should be. Each draw from an option weighs
     w = p(row) / q(rest | given),
 
 which is p(rest | given) / q(rest | given) up to a constant of the option. So a plan first draws
-some rows, and learns of them what to add to the logits of every outcome, so that on rows weighed by
-w it is as likely as it is frequent:
+some rows. Where their weights vary, it learns of them what to add to the logits of every outcome,
+so that on rows weighed by w it is as likely as it is frequent:
 
     shift_s(o) = log (Σ w [o_s = o] + `PRIOR`) / (Σ w q_s(o) + `PRIOR`).
 
-Where the weights still vary, a row is one of two tries from the same option, kept with a chance in
+Where they still vary, a row is one of two tries from the same option, kept with a chance in
 proportion to w, which leaves about half of the error of one.
 
 Where a condition is on what rules derive, rows that do not meet it are drawn anew, so that rows
 follow the model's distribution given the condition.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,39 +98,91 @@ class Plan:
 
 @torch.inference_mode()
 def _calibrated(folded: Folded, options: Options) -> tuple[Options, int]:
-    """The options with shifts of their logits, and how many tries rows with them take."""
-    outcomes, log_weight, logits = _probed(folded, options)
-    weights = TOGETHER * log_weight.view(-1, TOGETHER).softmax(1).flatten()
-    shift = folded.plain.new_zeros(1, folded.padded[-1].stop)
-    for s, each in enumerate(logits):
-        if not each:
-            continue
-        drawn, taken = torch.cat(each), outcomes[:, s]
-        if s in folded.spread:
-            counted = folded.spread[s][outcomes[:, s - 1]]
-        else:
-            counted = torch.ones_like(weights)
-        before = drawn.log_softmax(1)
-        likely = (weights * counted) @ before.exp()
-        frequent = torch.zeros_like(likely).index_add(0, taken, weights * counted)
-        moved = ((frequent + PRIOR) / (likely + PRIOR)).log()
-        shift[0, folded.padded[s]] = moved
-        gained = (before + moved).log_softmax(1) - before
-        log_weight -= gained.gather(1, taken.unsqueeze(1))[:, 0] * counted
-    variance = float(log_weight.view(-1, TOGETHER).var(1).mean().cpu())
-    begin = replace(options.begin, shift=shift)
-    if len(options.cdf) <= FEW_OPTIONS:
-        begin = replace(begin, later=None, shift=shift + folded.shifted(begin))
-    return replace(options, begin=begin), MOST_TRIES if variance > LEFT else 1
+    """The options with shifts of their logits where these help, and how many tries they take.
 
-
-def _probed(folded: Folded, options: Options) -> tuple[Tensor, Tensor, list[list[Tensor]]]:
-    """Rows that tell how good the options are: P of them, whole groups with the same option.
-
-    Returns:
-        Their outcomes (P, S), the logarithms of their weights (P,), and of each step that is drawn
-        the logits of every tile.
+    Shifts are fitted to half of the rows that are tried out; those of a step on which the other
+    half is not likelier with them are left out. What the others leave is seen on that half.
     """
+    probes = _probed(folded, options)
+    variance = probes.variance(probes.log_weight)
+    if variance <= LEFT:
+        return _with(folded, options, None), 1
+    half = len(probes.log_weight) // 2
+    fitted, left = probes.log_weight.new_zeros(1, folded.padded[-1].stop), probes.log_weight.clone()
+    for s, logits in enumerate(probes.logits):
+        if not logits:
+            continue
+        before = torch.cat(logits).log_softmax(1)
+        moved = probes.shift(s, before, slice(half))
+        gained = probes.gained(s, before, moved)
+        if (probes.weights * gained)[half:].sum() > 0:
+            fitted[0, folded.padded[s]] = probes.shift(s, before, slice(None))
+            left -= gained
+    variance = probes.variance(left[half:])
+    return _with(folded, options, fitted), MOST_TRIES if variance > LEFT else 1
+
+
+def _with(folded: Folded, options: Options, shift: Tensor | None) -> Options:
+    """The options with shifts (1, ΣP); of few, also with what is given later as shifts."""
+    if len(options.cdf) > FEW_OPTIONS:
+        return replace(options, begin=replace(options.begin, shift=shift))
+    own = folded.shifted(options.begin)
+    own = own if shift is None else own + shift
+    return replace(options, begin=replace(options.begin, later=None, shift=own))
+
+
+@dataclass(frozen=True, slots=True)
+class _Probes:
+    """Rows that tell how good options are: P of them, whole groups with the same option."""
+
+    spread: Mapping[int, Tensor]
+    """Of steps that draw cells, which codes have a span."""
+    outcomes: Tensor
+    """int64 (P, S)."""
+    log_weight: Tensor
+    """Of w, (P,)."""
+    logits: Sequence[list[Tensor]]
+    """Of each step that is drawn, those of every tile, (T, P_s)."""
+
+    @property
+    def weights(self) -> Tensor:
+        """w over its mean in the group, (P,)."""
+        return TOGETHER * self.log_weight.view(-1, TOGETHER).softmax(1).flatten()
+
+    def variance(self, log_weight: Tensor) -> float:
+        """Of the logarithms of weights (P,) within groups, their mean."""
+        return float(log_weight.view(-1, TOGETHER).var(1).mean().cpu())
+
+    def shift(self, s: int, before: Tensor, rows: slice) -> Tensor:
+        """What makes a step's outcomes as likely as they are frequent among some rows, (P_s,).
+
+        Args:
+            s: the step.
+            before: log q_s(o), (P, P_s).
+            rows: which.
+        """
+        weights = self.weights[rows]
+        prior = PRIOR * weights.square().sum() / weights.sum()  # in rows that weigh alike
+        counted = weights * self._counted(s)[rows]
+        likely = counted @ before[rows].exp()
+        frequent = torch.zeros_like(likely).index_add(0, self.outcomes[rows, s], counted)
+        return ((frequent + prior) / (likely + prior)).log()
+
+    def gained(self, s: int, before: Tensor, moved: Tensor) -> Tensor:
+        """By how much a shift (P_s,) makes each row's outcome likelier, in nats, (P,)."""
+        after = (before + moved).log_softmax(1)
+        at = self.outcomes[:, s : s + 1]
+        return (after.gather(1, at) - before.gather(1, at))[:, 0] * self._counted(s)
+
+    def _counted(self, s: int) -> Tensor:
+        """0 of cells of codes that are single values, which nothing trains; else 1: (P,)."""
+        if s not in self.spread:
+            return torch.ones_like(self.log_weight)
+        return self.spread[s][self.outcomes[:, s - 1]]
+
+
+def _probed(folded: Folded, options: Options) -> _Probes:
+    """Rows with these options, and how they weigh."""
     rng, steps = generator(1, Purpose.CONDITIONS), len(folded.sizes)
     tiles = max(min(PROBED_TILES, PROBED_LOGITS // (TILE_ROWS * folded.padded[-1].stop)), 1)
     outcomes, weights = list[Tensor](), list[Tensor]()
@@ -142,4 +194,4 @@ def _probed(folded: Folded, options: Options) -> tuple[Tensor, Tensor, list[list
         uniforms = torch.from_numpy(rng.random((TILE_ROWS, steps))).to(folded.device)
         weights.append(folded.advance(rows, uniforms, told=logits))
         outcomes.append(rows.outcomes)
-    return torch.cat(outcomes), torch.cat(weights), logits
+    return _Probes(folded.spread, torch.cat(outcomes), torch.cat(weights), logits)
