@@ -6,7 +6,7 @@ Shapes: B rows, K fields, D draws, Z latent.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from gtcoder.codec.category import CategoryTransform
 from gtcoder.codec.codec import Codec, column_of
 from gtcoder.codec.layout import Encoded, Layout, take
 from gtcoder.errors import GTCoderError
@@ -22,6 +23,7 @@ from gtcoder.model.gtcoder import GTCoder
 from gtcoder.model.leave_one_out import LeaveOneOut
 from gtcoder.model.prior import gaussian_log_prob
 from gtcoder.rules.rule import Derived
+from gtcoder.rules.together import Together
 from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training.rows.batch import to_device
 
@@ -65,11 +67,26 @@ def table_scores(
     for rule, broken in codec.rules.broken(cells):
         if isinstance(rule, Derived) and rule.otherwise:
             continue  # the network has learned which rows keep it
+        if isinstance(rule, Together):
+            broken = _never_together(codec, rule, cells)
         found["log_likelihood"] -= odd * broken
         most = broken & ~(found["excess"].to_numpy() >= odd)
         found.loc[most, "most_surprising"] = ", ".join(rule.columns)
         found.loc[most, "excess"] = np.float32(odd)
     return found
+
+
+def _never_together(codec: Codec, rule: Together, cells: Mapping[str, pa.Array]) -> np.ndarray:
+    """Which rows have values that are known, but of which not one row had these together, (B,).
+
+    What was seen, if only as one of the rare combinations, the network knows how rarely.
+    """
+    transform = codec.transforms[[column.name for column in codec.learned].index(rule.name)]
+    types = {name: array.type for name, array in cells.items()}
+    known = rule.knows(cells, types)
+    if not isinstance(transform, CategoryTransform) or transform.rest:
+        return np.zeros(len(known), bool)
+    return known & ~np.isin(rule.encode(cells, types), transform.values.to_numpy())
 
 
 def scores(

@@ -99,7 +99,7 @@ class Folder:
             return there
         if not overwrite:
             raise OutputError(
-                f"{self.uri} holds rows of another request (with another {' and '.join(odd)}), "
+                f"{self.uri} holds rows of another request (other {' and '.join(odd)}), "
                 "written or being written; choose another --out, or add --overwrite to replace them"
             )
         # In an order that leaves something to go on from wherever it stops.

@@ -147,6 +147,13 @@ class Together:
         """Whether rows have combinations that are known, bool (B,)."""
         return self.encode(table, types) < len(self._rows)
 
+    def knows(self, table: Mapping[str, pa.Array], types: Mapping[str, pa.DataType]) -> np.ndarray:
+        """Whether each of a row's values is in a combination that is known, bool (B,)."""
+        found = np.ones(len(table[self.columns[0]]), bool)
+        for name, words in zip(self.columns, self._words, strict=True):
+            found &= _place(as_lookup(table[name], types[name]), words) >= 0
+        return found
+
     def __str__(self) -> str:
         word = "one of" if self.flags else "together"
         return f"{word}: {', '.join(map(quoted, self.columns))}"

@@ -103,7 +103,7 @@ def test_a_folder_goes_on_and_is_no_other_requests(
     generate(bundle, tmp_path / "out", reporter, **asked)
     assert {name: (tmp_path / "out" / name).read_bytes() for name in files} == before
     for other in ({}, {"format": "csv" if form == "jsonl" else "jsonl"}):
-        with pytest.raises(OutputError, match=r"rows of another request \(its format differ\)"):
+        with pytest.raises(OutputError, match=r"rows of another request \(other format\)"):
             generate(bundle, tmp_path / "out", reporter, **(asked | {"format": None} | other))
     if form == "csv":
         table = locate(tmp_path / "out" / "*.csv", csv="encoding=cp1252")

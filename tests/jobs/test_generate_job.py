@@ -125,7 +125,7 @@ def test_another_request_needs_overwrite(reference, request_of, tmp_path, report
     shutil.copytree(reference, out)
     (out / "notes.txt").touch()
     other = request_of(out, rows=2_000, seed=1, overwrite=True)
-    with pytest.raises(OutputError, match=r"another request \(its rows, seed differ\)"):
+    with pytest.raises(OutputError, match=r"another request \(other rows and seed\)"):
         run_generation(dataclasses.replace(other, overwrite=False), reporter)
     assert contents(out) == contents(reference) | {"notes.txt": b""}
     run_generation(other, reporter)

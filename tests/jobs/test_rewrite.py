@@ -190,7 +190,7 @@ def test_a_folder_of_others_is_left_alone(table, bundle, tmp_path):
     with pytest.raises(OutputError, match="holds files that gtcoder complete did not write"):
         rewritten(table, bundle, out)
     rewritten(table, bundle, tmp_path / "two", seed=1)
-    with pytest.raises(OutputError, match=r"another request \(its seed differ\).*--overwrite"):
+    with pytest.raises(OutputError, match=r"another request \(other seed\).*--overwrite"):
         rewritten(table, bundle, tmp_path / "two", seed=2)
 
 
@@ -305,7 +305,7 @@ def test_a_file_that_changes_or_goes_midway_is_told(ray_session, table, bundle, 
     assert not (out / "part-000002.parquet").exists()
     assert not (out / "_manifest.json").exists()
     last.write_bytes(whole)
-    with pytest.raises(OutputError, match=r"another request \(its table differ\).*--overwrite"):
+    with pytest.raises(OutputError, match=r"another request \(other table\).*--overwrite"):
         run(lambda: None)
     fresh = tmp_path / "fresh"
     rewritten(table, bundle, fresh)

@@ -213,6 +213,17 @@ def test_a_row_that_breaks_a_rule_is_told(frame):
     pd.testing.assert_frame_equal(found[others], whole[others])
 
 
+def test_what_was_learned_breaks_no_rule():
+    """A city of one row is not written down; that it lies in a state is no contradiction."""
+    cities = np.r_[np.repeat(np.arange(20), 100), 100 + np.arange(12)]
+    table = pd.DataFrame(
+        {"city": [f"c{c}" for c in cities], "state": [f"s{c % 5}" for c in cities]}
+    )
+    synthesizer = Synthesizer(epochs=1).fit(table)
+    assert "together" in str(synthesizer.bundle.codec.rules.all[0])
+    assert (synthesizer.score(table)["excess"] < np.log(len(table) + 2) - 0.01).all()
+
+
 def test_a_table_of_other_columns_is_refused_in_one_line(synthesizer, frame):
     with pytest.raises(SchemaError, match="column 'boats': expected bool, found no such") as raised:
         synthesizer.score(frame.drop(columns="boats"))

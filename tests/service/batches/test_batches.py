@@ -110,7 +110,7 @@ def test_rows_of_other_conditions_are_not_taken_for_its_own(http, ended):
     assert red["state"] == "succeeded", red
     green = ended(http.post(START, json={**wanted, "where": ["colour=green"]}).json())
     assert green["state"] == "failed"
-    assert "rows of another request (with another where)" in green["message"]
+    assert "rows of another request (other where)" in green["message"]
     assert "with an Idempotency-Key it could" in green["message"]
 
 
