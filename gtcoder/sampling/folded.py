@@ -1,7 +1,7 @@
 """A trained model made ready to draw: rows begin with z or with what is given, then take its steps.
 
 Shapes: T rows of a tile, S steps, K fields, Z latent, H hidden, V_s outcomes of step s, P padded,
-ΣP of all steps, D outcomes of the step before it.
+ΣP of all steps, D outcomes of the step before it, N kinds of shifts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,9 @@ class Lanes:
     plain: Tensor | None = None
     """The state as it would be if nothing were given, (T, H), where rows are to be weighed."""
     shift: Tensor | None = None
-    """Is added to the logits of all steps, (T, ΣP), or (1, ΣP) where it is the same for all."""
+    """What may be added to the logits of all steps, (N, ΣP)."""
+    shift_at: Tensor | None = None
+    """Which of them is added to each row's, int64 (T,); None where each has its own, or all one."""
     in_later: np.ndarray = field(init=False)
     """Which outcomes given are in `later` until their step, bool (T, S)."""
 
@@ -60,11 +62,16 @@ class Lanes:
     def take(self, rows: Tensor) -> "Lanes":
         """Some of them, int64 (N,), of which all have the same given."""
         later = None if self.later is None else self.later[rows]
-        shift = self.shift
-        if shift is not None and len(shift) > 1:
-            shift = shift[rows]
+        many = self.shift is not None and len(self.shift) > 1
         given = np.repeat(self.given[:1], len(rows), axis=0)
-        return Lanes(self.state[rows], self.outcomes[rows], given, later, shift=shift)
+        return Lanes(
+            self.state[rows],
+            self.outcomes[rows],
+            given,
+            later,
+            shift=self.shift,
+            shift_at=rows if many else None,
+        )
 
     def put(self, at: slice, others: "Lanes") -> None:
         """Other rows in the place of some."""
@@ -74,12 +81,17 @@ class Lanes:
             self.in_later[at] = others.given
             self.later = torch.zeros_like(self.state) if self.later is None else self.later
             self.later[at] = others.later
-        if others.shift is not None and len(others.state) == len(self.state):
-            self.shift = others.shift
-        elif others.shift is not None:
-            if self.shift is None:
-                self.shift = others.shift.new_zeros(len(self.state), others.shift.shape[1])
-            self.shift[at] = others.shift
+        if others.shift is None:
+            return
+        if len(others.state) == len(self.state):
+            self.shift, self.shift_at = others.shift, others.shift_at
+            return
+        if self.shift is None or self.shift_at is None:  # the first kind is none
+            self.shift = others.shift.new_zeros(1, others.shift.shape[1])
+            self.shift_at = self.outcomes.new_zeros(len(self.state))
+        own = 0 if others.shift_at is None else others.shift_at
+        self.shift_at[at] = len(self.shift) + own
+        self.shift = torch.cat([self.shift, others.shift])
 
 
 class Folded:
@@ -301,7 +313,8 @@ class Folded:
         if rows.later is not None and s in self.weighed:
             logits.addmm_(rows.later, self.weighed[s][0])
         if rows.shift is not None:
-            logits += rows.shift[:, self.padded[s]]
+            shift = rows.shift[:, self.padded[s]]
+            logits += shift if rows.shift_at is None else shift[rows.shift_at]
         return logits
 
     def _at(self, s: int, outcomes: Tensor) -> Tensor:
