@@ -151,9 +151,9 @@ def dependence(
     if not len(encoded):
         raise TableError("no rows to look at: expected at least one")
     fields = fields or range(len(layout.fields))
-    total = np.zeros((len(fields), len(fields)))
+    tables, total = model.decoder.tables(), np.zeros((len(fields), len(fields)))
     for codes, scalars in chunks(model, encoded):
-        rows = LeaveOneOut(model, codes, scalars)
+        rows = LeaveOneOut(model, codes, scalars, tables)
         known = [rows.surprise(i) for i in fields]
         for (a, i), (b, j) in combinations(enumerate(fields), 2):
             total[a, b] += float((rows.surprise(i, j) - known[a]).double().sum())

@@ -228,7 +228,8 @@ class Fitted:
             A symmetric frame with the learned columns as index and columns.
 
         Raises:
-            GTCoderError: the bundle keeps none, as too few rows or too little time were there.
+            GTCoderError: the bundle keeps none, as too few rows or too little time were there, or
+                as the model has no fusion transformer.
             TableError: it is no table, or has no rows.
             ConfigError: `rows` is no whole number of at least 1.
             GTCoderError: the model is one of the paper's preset.

@@ -165,9 +165,10 @@ def surprises(model: GTCoder, encoded: Encoded) -> np.ndarray:
         GTCoderError: the model was not trained to complete rows.
     """
     needs_completing(model)
+    tables = model.decoder.tables()
     found = [np.zeros(encoded.codes.shape, np.float32)[:0]]
     for codes, scalars in chunks(model, encoded):
-        rows = LeaveOneOut(model, codes, scalars)
+        rows = LeaveOneOut(model, codes, scalars, tables)
         each = [rows.surprise(k) for k in range(codes.shape[1])]
         found.append(torch.stack(each, 1).float().cpu().numpy())
     return np.concatenate(found)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gtcoder.model.decoder import Tables
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.model.outcomes import OutcomeTable
 from gtcoder.model.steps import CELLS, cells_of
@@ -21,11 +22,20 @@ from gtcoder.model.steps import CELLS, cells_of
 class LeaveOneOut:
     """Rows, of which fields are left out in turn."""
 
-    def __init__(self, model: GTCoder, codes: Tensor, scalars: Tensor) -> None:
-        """Args: the model, codes int64 (B, K) and scalars float32 (B, K)."""
+    def __init__(
+        self, model: GTCoder, codes: Tensor, scalars: Tensor, tables: Tables | None = None
+    ) -> None:
+        """Rows of a model that completes rows.
+
+        Args:
+            model: the network.
+            codes: int64 (B, K).
+            scalars: float32 (B, K).
+            tables: the vectors of all outcomes, where they are known.
+        """
         self.model, self.codes, self.scalars = model, codes, scalars
         decoder = model.decoder
-        tables = decoder.tables()
+        tables = tables or decoder.tables()
         assert tables.seen is not None
         self.outcomes = decoder.outcomes(codes, cells_of(scalars))  # (S, B)
         seen = self._vectors(decoder.seen, tables.seen)

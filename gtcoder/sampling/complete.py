@@ -35,6 +35,8 @@ from gtcoder.table.types import flat
 
 ATTEMPTS = 64
 """At a row whose cells have to keep a rule with those that are there."""
+AT_ONCE = 1 << 16
+"""Rows that are drawn at once."""
 _IN_PART = 1
 """Tells the random numbers of what is drawn first from the others."""
 
@@ -149,11 +151,16 @@ class Completer:
         for attempt in range(ATTEMPTS):
             if not len(todo):
                 break
-            missing = {name: each[todo] for name, each in blank.items()}
-            drawn = self._drawn(done.take(pa.array(todo)), missing, asked, todo, attempt)
-            places[todo] = before + np.arange(len(todo))
-            parts.append(drawn)
-            before, todo = before + len(drawn), todo[~self._keeps(drawn, missing)]
+            broken = []
+            for at in range(0, len(todo), AT_ONCE):
+                rows = todo[at : at + AT_ONCE]
+                missing = {name: each[rows] for name, each in blank.items()}
+                drawn = self._drawn(done.take(pa.array(rows)), missing, asked, rows, attempt)
+                places[rows] = before + np.arange(len(rows))
+                parts.append(drawn)
+                before += len(drawn)
+                broken.append(rows[~self._keeps(drawn, missing)])
+            todo = np.concatenate(broken)
         return pa.concat_tables(parts).take(pa.array(places)), len(todo)
 
     def _drawn(

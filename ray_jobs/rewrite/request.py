@@ -55,7 +55,7 @@ class RewriteRequest(ReadOptions):
             TableError: a column that is named is not known, or one has a name that scores take;
                 the output lies in the table.
         """
-        if absolute(self.out).startswith(f"{absolute(source.uri).rstrip('/')}/"):
+        if absolute(self.out).startswith(f"{absolute(_folder(source.uri)).rstrip('/')}/"):
             raise TableError(
                 f"--out {self.out} lies in the table's folder, so that its files would become the "
                 "table's; choose one outside"
@@ -76,3 +76,9 @@ class RewriteRequest(ReadOptions):
                 f"{source.uri} has a column {min(clash)!r}, which is written beside it; rename "
                 f"it, or leave it out with --exclude {min(clash)}"
             )
+
+
+def _folder(uri: str) -> str:
+    """Where files would be the table's: its folder, or what stands before the ** of a glob."""
+    before, deep, _ = uri.removeprefix("delta:").partition("**")
+    return (before.rpartition("/")[0] or ".") if deep else before

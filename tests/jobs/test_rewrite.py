@@ -212,6 +212,8 @@ def test_another_request_replaces_the_files_when_it_is_told_to(table, bundle, tm
 def test_an_output_within_the_table_is_refused(table, bundle):
     with pytest.raises(TableError, match="lies in the table's folder"):
         rewritten(table, bundle, table / "out")
+    with pytest.raises(TableError, match="lies in the table's folder"):
+        rewritten(f"{table.parent}/**/*.parquet", bundle, table.parent / "other")
     with pytest.raises(OutputError, match="did not write"):
         rewritten(table, bundle, table)
     assert len(list(table.iterdir())) == 20
