@@ -124,8 +124,9 @@ async function gaps(signal) {
 function mergedWith([names, ...drawn]) {
   const header = [...file.header, ...file.lacks];
   const places = header.map((name) => names.indexOf(name));
+  const columns = header.map((name) => model.columns.find((column) => column.name === name) ?? null);
   const rows = file.rows.map((row, at) => header.map((_, to) => {
-    const column = file.columns[to];
+    const column = columns[to];
     const own = row[to] ?? null;
     if (places[to] < 0 || (own !== null && column && plain(column, own, file.comma) !== null)) return { value: own, drawn: false };
     const value = drawn[at][places[to]];
