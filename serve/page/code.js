@@ -100,14 +100,14 @@ function digest(text) {
 /** As the shell takes it, whatever is in it. */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** As Python writes it; below the top of conditions an object is a range, or shares. */
+/** As Python writes it; below the top of conditions, which names columns, an object is a range, or shares. */
 function literal(value, top = false) {
   if (value === null || value === undefined) return "None";
   if (value === true) return "True";
   if (value === false) return "False";
   if (Array.isArray(value)) return `[${value.map((each) => literal(each)).join(", ")}]`;
   if (typeof value !== "object") return JSON.stringify(value);
-  if (value.mix) return literal(value.mix, true);
+  if (!top && value.mix) return literal(value.mix, true);
   if (!top) return `(${literal(value.from)}, ${literal(value.to)})`;
   return `{${Object.entries(value).map(([name, each]) => `${literal(name)}: ${literal(each)}`).join(", ")}}`;
 }
