@@ -55,14 +55,16 @@ function empty() {
   $("file-save").hidden = true;
 }
 
-/** Read the file that is chosen, and tell how it goes with the model. */
-async function read() {
+/** Read the file that is chosen, and tell how it goes with the model; a file chosen meanwhile ends it. */
+async function read(signal) {
   empty();
   code();
   const [chosen] = $("file").files;
   if (!chosen) return;
   if (chosen.size > MOST_BYTES) throw fault(`the file is larger than ${MOST_BYTES / 1e6} MB: choose a part of it, or use gtcoder complete and gtcoder score on the command line`);
-  file = rowsOfText(chosen.name, textOf(await bytesOfFile(chosen)), model, limits.most_given);
+  const bytes = await bytesOfFile(chosen);
+  signal.throwIfAborted();
+  file = rowsOfText(chosen.name, textOf(bytes), model, limits.most_given);
   code();
   const { rows, header, lacks, strange, unknown } = file;
   $("file-note").textContent = [
@@ -106,7 +108,7 @@ function chosen() {
 
 async function gaps(signal) {
   chosen();
-  await read();
+  await read(signal);
   $("file-status").textContent = `Filling the gaps of ${counted(file.rows.length, "row")} …`;
   const answer = await sent("complete", { seed: Number($("file-seed").value) }, { headers: { Accept: "text/csv" }, signal });
   const lines = parse(await answer.text());
@@ -157,7 +159,7 @@ function gapsFirst({ header, rows }) {
 
 async function unlikely(signal) {
   chosen();
-  await read();
+  await read(signal);
   if (file.lacks.length) throw fault(`the file has no ${named(file.lacks)}, and rows can only be judged whole: add ${file.lacks.length > 1 ? "these columns" : "the column"}, with empty cells where values are missing`);
   $("file-status").textContent = `Looking at ${counted(file.rows.length, "row")} …`;
   const { rows } = await (await sent("score", {}, { signal })).json();
