@@ -66,12 +66,13 @@ async function read(signal) {
   signal.throwIfAborted();
   file = rowsOfText(chosen.name, textOf(bytes), model, limits.most_given);
   code();
-  const { rows, header, lacks, strange, unknown } = file;
+  const { rows, header, lacks, strange, unknown, doubt } = file;
   $("file-note").textContent = [
     `${counted(rows.length, "row")} of ${counted(header.length, "column")}.`,
     ...(strange.length ? [`The model has no ${named(strange)}: left as ${strange.length > 1 ? "they are" : "it is"}, and not sent.`] : []),
     ...(lacks.length ? [`The file has no ${named(lacks)}, which the model has: ${model.completes ? "drawn whole" : "needed"}.`] : []),
     ...(unknown.length ? [`The model does not know ${named(unknown)}: what is drawn beside may not go with it.`] : []),
+    ...(doubt ? [doubt] : []),
   ].join(" ");
 }
 
