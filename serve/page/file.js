@@ -2,7 +2,7 @@
 
 import { Attempts } from "./attempts.js";
 import { filledName, pythonGaps, pythonUnlikely } from "./code.js";
-import { parse, textOf, written } from "./csv.js";
+import { decoded, parse, written } from "./csv.js";
 import { $, announce, counted, make, save } from "./dom.js";
 import { isNumber } from "./fields.js";
 import { fault, named, plain, records, rowsOfText } from "./given.js";
@@ -14,6 +14,7 @@ import { cell, headings, legend, looksOf } from "./tables.js";
 
 const SHOWN = 20;
 const MOST_BYTES = 50e6;
+const EXAMPLE = { name: "rows.csv", mark: ",", encoding: "utf-8", commas: [] };
 const form = $("upload");
 const attempts = new Attempts({
   form, rest: $("file-problem"), status: $("file-status"), stop: $("file-stop"), buttons: [$("gaps"), $("unlikely")],
@@ -64,7 +65,8 @@ async function read(signal) {
   if (chosen.size > MOST_BYTES) throw fault(`the file is larger than ${MOST_BYTES / 1e6} MB: choose a part of it, or use gtcoder complete and gtcoder score on the command line`);
   const bytes = await bytesOfFile(chosen);
   signal.throwIfAborted();
-  file = rowsOfText(chosen.name, textOf(bytes), model, limits.most_given);
+  const { text, encoding } = decoded(bytes);
+  file = { ...rowsOfText(chosen.name, text, model, limits.most_given), encoding };
   code();
   const { rows, header, lacks, strange, unknown, doubt } = file;
   $("file-note").textContent = [
@@ -87,9 +89,8 @@ async function bytesOfFile(chosen) {
 
 function code() {
   const keyed = Boolean(keyNow());
-  const { name, mark } = file ?? { name: "rows.csv", mark: "," };
-  $("gaps-python").textContent = pythonGaps(model.name, { name, mark, seed: Number($("file-seed").value) }, keyed);
-  $("unlikely-python").textContent = pythonUnlikely(model.name, { name, mark, most: SHOWN }, keyed);
+  $("gaps-python").textContent = pythonGaps(model.name, file ?? EXAMPLE, Number($("file-seed").value), keyed);
+  $("unlikely-python").textContent = pythonUnlikely(model.name, file ?? EXAMPLE, SHOWN, keyed);
   $("fill-code-key").textContent = keyed ? "All read your key from the environment variable GTCODER_API_KEY." : "";
 }
 

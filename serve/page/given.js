@@ -15,8 +15,8 @@ export const fault = (detail) => new Problem(0, { detail, errors: [{ field: "row
 /**
  * The rows of a file's text: its `header`, `rows` of cells, the model's `columns` or null for each of
  * the header, what it `lacks` of them, which are `strange` to the model, the categories that are
- * `unknown` to it, the `mark` between cells, whether numbers have a decimal `comma`, and what is to be
- * told of that where it is in `doubt`.
+ * `unknown` to it, the `mark` between cells, whether numbers have a decimal `comma`, the
+ * header's names of those with `commas`, and what is to be told of that where it is in `doubt`.
  */
 export function rowsOfText(name, text, model, most) {
   if (text.includes("\0") || /^PK\x03\x04|^PAR1/.test(text)) throw fault("this is no CSV file: save the table as CSV (in Excel: CSV UTF-8), and choose that");
@@ -34,7 +34,9 @@ export function rowsOfText(name, text, model, most) {
   if (rows.length > most) throw fault(`the file has ${counted(rows.length, "row")}, and the service takes at most ${most.toLocaleString("en")} at once: choose a part of it, or use gtcoder complete and gtcoder score on the command line`);
   const lacks = [...known.keys()].filter((each) => !header.includes(each));
   const strange = header.filter((_, at) => !columns[at]);
-  return { name, mark, header, rows, columns, lacks, strange, unknown: unknownOf(rows, columns), ...commaOf(rows, columns, mark) };
+  const { comma, doubt } = commaOf(rows, columns, mark);
+  const commas = comma ? names.filter((_, at) => columns[at] && isNumber(columns[at]) && rows.some((row) => row[at]?.includes(","))) : [];
+  return { name, mark, header, rows, columns, lacks, strange, unknown: unknownOf(rows, columns), comma, commas, doubt };
 }
 
 /** Whether the commas in numbers are decimal: not beside points; three digits after each may be thousands as well. */
