@@ -36,26 +36,42 @@ export function pythonFill(model, { rows, n, seed }, keyed) {
   return [...imports(keyed, ["import pandas as pd"]), `row = pd.DataFrame([${given}])`, `frame = client.complete(${literal(model)}, row, n=${n}, seed=${seed})`].join("\n");
 }
 
-/** Lines of Python that fill the gaps of a file. */
-export const pythonGaps = (model, { name, mark, seed }, keyed) => [
-  ...reading(name, mark, keyed),
+/** Lines of Python that fill the gaps of a file, known by its `name`, `mark`, `encoding` and `commas`. */
+export const pythonGaps = (model, file, seed, keyed) => [
+  ...reading(file, keyed),
   `frame = client.complete(${literal(model)}, frame, seed=${seed})`,
-  `frame.to_csv(${literal(filledName(name))}, index=False)`,
+  `frame.to_csv(${[literal(filledName(file.name)), ...writing(file), "index=False"].join(", ")})`,
 ].join("\n");
 
 /** Lines of Python that find the least likely rows of a file. */
-export const pythonUnlikely = (model, { name, mark, most }, keyed) => [
-  ...reading(name, mark, keyed),
+export const pythonUnlikely = (model, file, most, keyed) => [
+  ...reading(file, keyed),
   `scores = client.score(${literal(model)}, frame)`,
   `unlikely = scores.nsmallest(${most}, "log_likelihood")`,
 ].join("\n");
 
 export const filledName = (name) => name.replace(/(\.[^.]*)?$/, "-filled.csv");
 
-function reading(name, mark, keyed) {
-  const sep = mark === "," ? "" : `, sep=${literal(mark)}`;
-  return [...imports(keyed, ["import pandas as pd"]), `frame = pd.read_csv(${literal(name)}${sep}, dtype=str)`];
+/** Lines that read a file as the page does: texts, of which the empty ones alone are missing. */
+function reading({ name, mark, encoding, commas }, keyed) {
+  const options = [
+    ...(mark === "," ? [] : [`sep=${literal(mark)}`]),
+    ...(encoding === "utf-8" ? [] : [`encoding=${literal(encoding)}`]),
+    "dtype=str", "keep_default_na=False", 'na_values=[""]',
+  ];
+  return [
+    ...imports(keyed, ["import pandas as pd"]),
+    `frame = pd.read_csv(${[literal(name), ...options].join(", ")})`,
+    ...(commas.length ? [`numbers = ${literal(commas)}`, 'frame[numbers] = frame[numbers].replace(",", ".", regex=True)'] : []),
+  ];
 }
+
+/** How a file is written like the one it was read from. */
+const writing = ({ mark, commas }) => [
+  ...(mark === "," ? [] : [`sep=${literal(mark)}`]),
+  ...(commas.length ? ['decimal=","'] : []),
+  ...(mark === ";" ? ['encoding="utf-8-sig"'] : []),
+];
 
 function imports(keyed, more = []) {
   const key = keyed ? ', key=os.environ["GTCODER_API_KEY"]' : "";
@@ -100,14 +116,14 @@ function digest(text) {
 /** As the shell takes it, whatever is in it. */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** As Python writes it; below the top of conditions an object is a range, or shares. */
+/** As Python writes it; below the top of conditions, which names columns, an object is a range, or shares. */
 function literal(value, top = false) {
   if (value === null || value === undefined) return "None";
   if (value === true) return "True";
   if (value === false) return "False";
   if (Array.isArray(value)) return `[${value.map((each) => literal(each)).join(", ")}]`;
   if (typeof value !== "object") return JSON.stringify(value);
-  if (value.mix) return literal(value.mix, true);
+  if (!top && value.mix) return literal(value.mix, true);
   if (!top) return `(${literal(value.from)}, ${literal(value.to)})`;
   return `{${Object.entries(value).map(([name, each]) => `${literal(name)}: ${literal(each)}`).join(", ")}}`;
 }

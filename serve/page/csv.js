@@ -45,13 +45,14 @@ function cell(value, mark) {
   return bare ? value : `"${value.replaceAll('"', '""')}"`;
 }
 
-/** The text of a file's bytes: UTF-8, or what Excel writes else. */
-export function textOf(bytes) {
+/** The text of a file's bytes, UTF-8 or what Excel writes else, and its `encoding` as Python calls it. */
+export function decoded(bytes) {
   const utf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
   try {
-    return new TextDecoder(utf16 ? "utf-16le" : "utf-8", { fatal: true }).decode(bytes);
+    const text = new TextDecoder(utf16 ? "utf-16le" : "utf-8", { fatal: true }).decode(bytes);
+    return { text, encoding: utf16 ? "utf-16" : "utf-8" };
   } catch {
-    return new TextDecoder("windows-1252").decode(bytes);
+    return { text: new TextDecoder("windows-1252").decode(bytes), encoding: "cp1252" };
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { Attempts } from "./attempts.js";
 import { filledName, pythonGaps, pythonUnlikely } from "./code.js";
-import { parse, textOf, written } from "./csv.js";
+import { decoded, parse, written } from "./csv.js";
 import { $, announce, counted, make, save } from "./dom.js";
 import { isNumber } from "./fields.js";
 import { fault, named, plain, records, rowsOfText } from "./given.js";
@@ -14,6 +14,7 @@ import { cell, headings, legend, looksOf } from "./tables.js";
 
 const SHOWN = 20;
 const MOST_BYTES = 50e6;
+const EXAMPLE = { name: "rows.csv", mark: ",", encoding: "utf-8", commas: [] };
 const form = $("upload");
 const attempts = new Attempts({
   form, rest: $("file-problem"), status: $("file-status"), stop: $("file-stop"), buttons: [$("gaps"), $("unlikely")],
@@ -55,21 +56,25 @@ function empty() {
   $("file-save").hidden = true;
 }
 
-/** Read the file that is chosen, and tell how it goes with the model. */
-async function read() {
+/** Read the file that is chosen, and tell how it goes with the model; a file chosen meanwhile ends it. */
+async function read(signal) {
   empty();
   code();
   const [chosen] = $("file").files;
   if (!chosen) return;
   if (chosen.size > MOST_BYTES) throw fault(`the file is larger than ${MOST_BYTES / 1e6} MB: choose a part of it, or use gtcoder complete and gtcoder score on the command line`);
-  file = rowsOfText(chosen.name, textOf(await bytesOfFile(chosen)), model, limits.most_given);
+  const bytes = await bytesOfFile(chosen);
+  signal.throwIfAborted();
+  const { text, encoding } = decoded(bytes);
+  file = { ...rowsOfText(chosen.name, text, model, limits.most_given), encoding };
   code();
-  const { rows, header, lacks, strange, unknown } = file;
+  const { rows, header, lacks, strange, unknown, doubt } = file;
   $("file-note").textContent = [
     `${counted(rows.length, "row")} of ${counted(header.length, "column")}.`,
     ...(strange.length ? [`The model has no ${named(strange)}: left as ${strange.length > 1 ? "they are" : "it is"}, and not sent.`] : []),
     ...(lacks.length ? [`The file has no ${named(lacks)}, which the model has: ${model.completes ? "drawn whole" : "needed"}.`] : []),
     ...(unknown.length ? [`The model does not know ${named(unknown)}: what is drawn beside may not go with it.`] : []),
+    ...(doubt ? [doubt] : []),
   ].join(" ");
 }
 
@@ -84,9 +89,8 @@ async function bytesOfFile(chosen) {
 
 function code() {
   const keyed = Boolean(keyNow());
-  const { name, mark } = file ?? { name: "rows.csv", mark: "," };
-  $("gaps-python").textContent = pythonGaps(model.name, { name, mark, seed: Number($("file-seed").value) }, keyed);
-  $("unlikely-python").textContent = pythonUnlikely(model.name, { name, mark, most: SHOWN }, keyed);
+  $("gaps-python").textContent = pythonGaps(model.name, file ?? EXAMPLE, Number($("file-seed").value), keyed);
+  $("unlikely-python").textContent = pythonUnlikely(model.name, file ?? EXAMPLE, SHOWN, keyed);
   $("fill-code-key").textContent = keyed ? "All read your key from the environment variable GTCODER_API_KEY." : "";
 }
 
@@ -106,7 +110,7 @@ function chosen() {
 
 async function gaps(signal) {
   chosen();
-  await read();
+  await read(signal);
   $("file-status").textContent = `Filling the gaps of ${counted(file.rows.length, "row")} …`;
   const answer = await sent("complete", { seed: Number($("file-seed").value) }, { headers: { Accept: "text/csv" }, signal });
   const lines = parse(await answer.text());
@@ -124,8 +128,9 @@ async function gaps(signal) {
 function mergedWith([names, ...drawn]) {
   const header = [...file.header, ...file.lacks];
   const places = header.map((name) => names.indexOf(name));
+  const columns = header.map((name) => model.columns.find((column) => column.name === name) ?? null);
   const rows = file.rows.map((row, at) => header.map((_, to) => {
-    const column = file.columns[to];
+    const column = columns[to];
     const own = row[to] ?? null;
     if (places[to] < 0 || (own !== null && column && plain(column, own, file.comma) !== null)) return { value: own, drawn: false };
     const value = drawn[at][places[to]];
@@ -156,7 +161,7 @@ function gapsFirst({ header, rows }) {
 
 async function unlikely(signal) {
   chosen();
-  await read();
+  await read(signal);
   if (file.lacks.length) throw fault(`the file has no ${named(file.lacks)}, and rows can only be judged whole: add ${file.lacks.length > 1 ? "these columns" : "the column"}, with empty cells where values are missing`);
   $("file-status").textContent = `Looking at ${counted(file.rows.length, "row")} …`;
   const { rows } = await (await sent("score", {}, { signal })).json();

@@ -6,6 +6,8 @@ import { isNumber, isUnknown } from "./fields.js";
 import { Problem } from "./service.js";
 
 const LONG = 60;
+const COMMA = /^\s*-?\d+,\d+\s*$/;
+const POINT = /^\s*[-+]?[\d,]*\.\d/;
 
 /** What is wrong with the file, said at its field. */
 export const fault = (detail) => new Problem(0, { detail, errors: [{ field: "rows", detail }] });
@@ -13,7 +15,8 @@ export const fault = (detail) => new Problem(0, { detail, errors: [{ field: "row
 /**
  * The rows of a file's text: its `header`, `rows` of cells, the model's `columns` or null for each of
  * the header, what it `lacks` of them, which are `strange` to the model, the categories that are
- * `unknown` to it, the `mark` between cells, and whether numbers have a decimal `comma`.
+ * `unknown` to it, the `mark` between cells, whether numbers have a decimal `comma`, the
+ * header's names of those with `commas`, and what is to be told of that where it is in `doubt`.
  */
 export function rowsOfText(name, text, model, most) {
   if (text.includes("\0") || /^PK\x03\x04|^PAR1/.test(text)) throw fault("this is no CSV file: save the table as CSV (in Excel: CSV UTF-8), and choose that");
@@ -31,8 +34,21 @@ export function rowsOfText(name, text, model, most) {
   if (rows.length > most) throw fault(`the file has ${counted(rows.length, "row")}, and the service takes at most ${most.toLocaleString("en")} at once: choose a part of it, or use gtcoder complete and gtcoder score on the command line`);
   const lacks = [...known.keys()].filter((each) => !header.includes(each));
   const strange = header.filter((_, at) => !columns[at]);
-  const comma = mark !== "," && rows.some((row) => row.some((value, at) => columns[at] && isNumber(columns[at]) && /^\s*-?\d+,\d+\s*$/.test(value ?? "")));
-  return { name, mark, header, rows, columns, lacks, strange, unknown: unknownOf(rows, columns), comma };
+  const { comma, doubt } = commaOf(rows, columns, mark);
+  const commas = comma ? names.filter((_, at) => columns[at] && isNumber(columns[at]) && rows.some((row) => row[at]?.includes(","))) : [];
+  return { name, mark, header, rows, columns, lacks, strange, unknown: unknownOf(rows, columns), comma, commas, doubt };
+}
+
+/** Whether the commas in numbers are decimal: not beside points; three digits after each may be thousands as well. */
+function commaOf(rows, columns, mark) {
+  const cells = rows.flatMap((row) => row.filter((value, at) => value !== null && columns[at] && isNumber(columns[at])));
+  const commas = cells.filter((value) => COMMA.test(value)).map((value) => value.trim());
+  if (mark === "," || !commas.length) return { comma: false, doubt: "" };
+  const [one] = commas;
+  const point = cells.find((value) => POINT.test(value));
+  if (point !== undefined) return { comma: false, doubt: `Numbers have points, as in ${point.trim()}: the comma in ${one} is not read as a decimal one. Take it out if it parts thousands.` };
+  const doubtful = commas.every((value) => /,\d{3}$/.test(value));
+  return { comma: true, doubt: doubtful ? `The comma in ${one} is read as a decimal one, as ${one.replace(",", ".")}: take it out if it parts thousands.` : "" };
 }
 
 /** The lines of a text; blank ones are left out where they can be no row. */

@@ -112,6 +112,18 @@ def test_shares_of_categories_are_asked_for_and_met(visit):
     assert len(counts) == 3
 
 
+def test_a_column_or_category_may_be_called_mix(visit):
+    page = visit("/#/claims")
+    printed = page.evaluate(
+        """async where => {
+          const { python } = await import(new URL("page/code.js", document.baseURI));
+          return python("claims", "csv", { rows: 1, where }, false);
+        }""",
+        {"mix": "a", "age": {"from": 1}, "colour": {"mix": {"mix": 0.5}}},
+    )
+    assert 'where={"mix": "a", "age": (1, None), "colour": {"mix": 0.5}}' in printed
+
+
 def test_files_hold_what_the_service_sends(asked, sample):
     where = {"colour": "red", "size": {"from": 10}}
     for label, media in FILES.items():
