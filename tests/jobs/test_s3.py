@@ -27,7 +27,7 @@ from gtcoder.table.files import (
 )
 from gtcoder.table.locate import locate
 from ray_jobs.evaluate import run_evaluation
-from ray_jobs.explain import PICTURE, run_explanation
+from ray_jobs.explain import ATTENTION, run_explanation
 from ray_jobs.folder import MANIFEST
 from ray_jobs.generate import GenerateRequest, run_generation
 from ray_jobs.rewrite.request import RewriteRequest
@@ -145,7 +145,7 @@ def test_what_explains_and_measures_is_written_there_too(remote_table, s3, bundl
     remote = f"{s3}/models/explained"
     Bundle.load(bundle_path).save(remote)
     run_explanation(remote, f"{s3}/explained", reporter)
-    assert read_bytes(f"{s3}/explained/{PICTURE}").startswith(b"\x89PNG")
+    assert read_bytes(f"{s3}/explained/{ATTENTION}").startswith(b"\x89PNG")
     request = Request(
         real=f"{remote_table}/month=[12]/*.parquet",
         synthetic=f"{remote_table}/month=[34]/*.parquet",
