@@ -140,7 +140,7 @@ def test_a_request_that_wrote_nothing_yet_is_not_overtaken(
         run_generation(request_of(tmp_path), reporter)
     earlier = dict.fromkeys(("bundle", "rows", "rows_per_file", "seed", "where"))
     (tmp_path / "_request.json").write_text(json.dumps(earlier))
-    with pytest.raises(OutputError, match=r"another request \(its bundle, .* being written"):
+    with pytest.raises(OutputError, match=r"another request \(other bundle .* being written"):
         run_generation(request_of(tmp_path, rows=10), reporter)
     run_generation(request_of(tmp_path, rows=10, overwrite=True), reporter)
     assert sorted(contents(tmp_path)) == [MANIFEST, "part-00000-of-00001.parquet"]
