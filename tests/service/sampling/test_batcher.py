@@ -67,7 +67,7 @@ def test_what_is_drawn_together_is_written_as_what_is_drawn_alone(sampler):
 
 def test_a_small_request_waits_for_one_round_of_large_ones(sampler, few):
     async def scene(batcher):
-        large = [asyncio.create_task(batcher.draw(Range(few, seed, 0, 2_000))) for seed in range(3)]
+        large = [asyncio.create_task(batcher.draw(Range(few, seed, 0, 4_096))) for seed in range(3)]
         await asyncio.sleep(0)
         await batcher.draw(Range(sampler.plan, 0, 0, 10))
         return sum(task.done() for task in large)
