@@ -170,7 +170,7 @@ def test_training_survives_a_worker_and_a_machine(
     """It goes on from the last checkpoint with what is left, and grows again."""
     out, run = tmp_path / "b", tmp_path / "b.run"
     line = ["train", large_table, "--num-workers", 2]
-    limits = ["--epochs", 100_000, "--max-time", "120s"]
+    limits = ["--epochs", 100_000, "--max-time", "100s"]
     cluster = machines(1, 1)
     process = command(*line, *limits, "--out", out, "--address", cluster.address, program=QUICK)
     wait_until(lambda: checkpoints(run), 200)
