@@ -3,7 +3,6 @@
 Shapes: B rows, K fields, N of them that are looked at.
 """
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import torch
 
 from gtcoder.codec.layout import Encoded, Layout, some
 from gtcoder.errors import ConfigError, TableError
-from gtcoder.figure import draw_matrix, file_figure, short, shown_figure
+from gtcoder.figure import draw_matrix, file_figure, png_of, short, shown_figure
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.model.leave_one_out import LeaveOneOut
 from gtcoder.score import chunks, needs_completing
@@ -171,10 +170,9 @@ def dependence_map(found: Dependence, target: Uri) -> None:
     Raises:
         GTCoderError: matplotlib is not installed.
     """
-    figure, picture = file_figure(*_size(found)), io.BytesIO()
+    figure = file_figure(*_size(found))
     _draw(figure, found)
-    figure.savefig(picture, format="png")
-    write_bytes(target, picture.getvalue())
+    write_bytes(target, png_of(figure))
 
 
 def _size(found: Dependence) -> tuple[float, float]:

@@ -7,7 +7,6 @@ a single row is kept unless `explain_rows` is asked for it.
 Shapes: B rows, K fields.
 """
 
-import io
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from gtcoder import notebook
 from gtcoder.codec.layout import Encoded, Layout
 from gtcoder.dependence import Dependence, learned_dependence
 from gtcoder.errors import ConfigError, GTCoderError, TableError
-from gtcoder.figure import draw_matrix, file_figure, short, shown_figure
+from gtcoder.figure import draw_matrix, file_figure, png_of, short, shown_figure
 from gtcoder.model.gtcoder import GTCoder
 from gtcoder.table.files import Uri, write_bytes
 from gtcoder.training.rows.encoded import EncodedRows
@@ -204,12 +203,10 @@ def heat_map(explanation: Explanation, target: Uri | BinaryIO) -> None:
     """
     figure = file_figure(*_size(explanation))
     _draw(figure, explanation)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
     if isinstance(target, str | os.PathLike):
-        write_bytes(target, picture.getvalue())
+        write_bytes(target, png_of(figure))
     else:
-        target.write(picture.getvalue())
+        target.write(png_of(figure))
 
 
 def _size(explanation: Explanation) -> tuple[float, float]:

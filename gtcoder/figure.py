@@ -1,5 +1,6 @@
 """A figure of matplotlib, which is there only where it was asked for."""
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -47,6 +48,13 @@ def short(name: str, longest: int = LONGEST_NAME) -> str:
     """A name that fits beside a picture, drawn as it is: a dollar sign starts no formula."""
     name = name if len(name) <= longest else name[: longest - 1] + "…"
     return name.replace("$", r"\$")
+
+
+def png_of(figure: Any) -> bytes:
+    """A figure as a PNG."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
 
 
 def draw_matrix(figure: Any, axes: Any, matrix: np.ndarray, labels: Sequence[str]) -> None:

@@ -81,7 +81,7 @@ def _never_together(codec: Codec, rule: Together, cells: Mapping[str, pa.Array])
 
     What was seen, if only as one of the rare combinations, the network knows how rarely.
     """
-    transform = codec.transforms[[column.name for column in codec.learned].index(rule.name)]
+    transform = codec.transform_of(rule.name)
     types = {name: array.type for name, array in cells.items()}
     known = rule.knows(cells, types)
     if not isinstance(transform, CategoryTransform) or transform.rest:

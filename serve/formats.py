@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.types as pt
 
-from gtcoder.table.types import Family, family_of
+from gtcoder.table.types import Family, family_of, in_type
 from gtcoder.table.writers import (
     ArrowWriter,
     CsvWriter,
@@ -125,8 +125,7 @@ def _converted(values: list[Any], whole: pa.DataType, kind: pa.DataType) -> pa.A
         values = [_from_text(v, kind) if isinstance(v, str) else v for v in values]
         if pt.is_integer(kind) and any(isinstance(v, float) and v != int(v) for v in values):
             raise ValueError("no whole number")  # which Arrow would cut
-    array = pa.array(values, kind)
-    return array.dictionary_encode().cast(whole) if kind != whole else array
+    return in_type(pa.array(values, kind), whole)
 
 
 def _from_text(text: str, kind: pa.DataType) -> int | bool:

@@ -9,10 +9,9 @@ import pyarrow.types as pt
 
 from gtcoder.errors import TableError
 from gtcoder.table.memory import TableLike, to_arrow
-from gtcoder.table.types import Family, family_of, flat
+from gtcoder.table.types import Family, family_of, flat, in_type
 from gtcoder.table.writers import json_lines
 
-_TEXT = Family.TEXT
 _SINGLE = "surprise_"
 """How the names of scores begin that the library tells in single precision."""
 
@@ -43,10 +42,12 @@ def _sent(column: pa.ChunkedArray, field: pa.Field) -> pa.Array:
     Texts in place of whole numbers ("5.0") and of times of day are the service's to read.
     """
     array = flat(column)
-    if (pt.is_integer(field.type) or pt.is_time(field.type)) and family_of(array.type) is _TEXT:
+    if (pt.is_integer(field.type) or pt.is_time(field.type)) and family_of(
+        array.type
+    ) is Family.TEXT:
         return array
     try:
-        array = array.cast(field.type)
+        array = in_type(array, field.type)
     except pa.ArrowException as error:
         raise TableError(
             f"column {field.name!r}: expected {field.type}, found {column.type} that does not "

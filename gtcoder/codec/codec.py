@@ -30,7 +30,7 @@ from gtcoder.schema.schema import Column, Schema
 from gtcoder.sketch.column import ColumnSketch
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.ticks import printable
-from gtcoder.table.types import flat, value_type
+from gtcoder.table.types import flat, in_type, value_type
 
 TRANSFORMS: Mapping[str, type[Transform]] = {
     "number": NumberTransform,
@@ -88,6 +88,11 @@ class Codec:
     def places(self) -> Mapping[int, int]:
         """The place among the fields of each learned column that has one, by the column's place."""
         return {at: k for k, (at, _) in enumerate(self._fields)}
+
+    def transform_of(self, name: str) -> Transform | None:
+        """How a learned column is encoded; nothing of one that is not learned as it stands."""
+        names = [column.name for column in self.learned]
+        return self.transforms[names.index(name)] if name in names else None
 
     def encode(self, table: pa.Table | pa.RecordBatch, *, jitter: bool = True) -> Encoded:
         """The rows of a table as codes and scalars; columns are found by name.
@@ -295,9 +300,7 @@ def column_of(table: pa.Table | pa.RecordBatch, column: Column) -> pa.Array:
     if array.type.equals(column.type):
         return array
     try:
-        if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(array.type):
-            array = array.cast(column.type.value_type).dictionary_encode()
-        return array.cast(column.type)
+        return in_type(array, column.type)
     except pa.ArrowException as error:
         raise TableError(
             f"column {column.name!r}: expected {column.type}, found {array.type} that does not "

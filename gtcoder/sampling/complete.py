@@ -137,8 +137,7 @@ class Completer:
 
     def _decimals(self, name: str) -> int | None:
         """How many a column's numbers are rounded to, if they are."""
-        columns = [column.name for column in self.codec.learned]
-        transform = self.codec.transforms[columns.index(name)] if name in columns else None
+        transform = self.codec.transform_of(name)
         grid = transform.grid if isinstance(transform, NumberTransform) else None
         return grid.decimals if grid else None
 

@@ -141,13 +141,10 @@ class _Probes:
     """int64 (P, S)."""
     log_weight: Tensor
     """Of w, (P,)."""
+    weights: Tensor
+    """w over its mean in the group, (P,)."""
     logits: Sequence[list[Tensor]]
     """Of each step that is drawn, those of every tile, (T, P_s)."""
-
-    @property
-    def weights(self) -> Tensor:
-        """w over its mean in the group, (P,)."""
-        return TOGETHER * self.log_weight.view(-1, TOGETHER).softmax(1).flatten()
 
     def variance(self, log_weight: Tensor) -> float:
         """Of the logarithms of weights (P,) within groups, their mean."""
@@ -194,4 +191,6 @@ def _probed(folded: Folded, options: Options) -> _Probes:
         uniforms = torch.from_numpy(rng.random((TILE_ROWS, steps))).to(folded.device)
         weights.append(folded.advance(rows, uniforms, told=logits))
         outcomes.append(rows.outcomes)
-    return _Probes(folded.spread, torch.cat(outcomes), torch.cat(weights), logits)
+    log_weight = torch.cat(weights)
+    over_mean = TOGETHER * log_weight.view(-1, TOGETHER).softmax(1).flatten()
+    return _Probes(folded.spread, torch.cat(outcomes), log_weight, over_mean, logits)

@@ -65,6 +65,17 @@ def flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
+def in_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """An array in another type; plain values go into a dictionary's, which Arrow alone refuses.
+
+    Raises:
+        pa.ArrowException: its values do not convert.
+    """
+    if pt.is_dictionary(kind) and not pt.is_dictionary(array.type):
+        array = array.cast(kind.value_type).dictionary_encode()
+    return array.cast(kind)
+
+
 def is_whole(arrow_type: pa.DataType) -> bool:
     """Whether the type's ticks are int64 (and so on a lattice by nature)."""
     if pt.is_decimal(arrow_type):

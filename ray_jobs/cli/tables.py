@@ -24,6 +24,10 @@ from ray_jobs.cli.options import (
 )
 from ray_jobs.cli.words import CommandReporter
 
+Unread = Annotated[
+    list[str] | None, typer.Option(help="A column not to read nor write; repeatable.")
+]
+
 
 def inspect(
     table: TableName,
@@ -102,9 +106,7 @@ def complete(
     n: Annotated[int, typer.Option(help="Draws of each row, told apart by a column draw.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed draws the same cells.")] = 0,
     checksum: Checksum = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="A column not to read nor write; repeatable.")
-    ] = None,
+    exclude: Unread = None,
     csv: Csv = None,
     on_bad_file: OnBadFile = "fail",
     address: Address = None,
@@ -136,9 +138,7 @@ def score(
     bundle: Annotated[str, typer.Option(help="Path or URI of the bundle that knows such rows.")],
     out: Annotated[str, typer.Option(help="Folder for the rows with their scores, as Parquet.")],
     checksum: Checksum = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="A column not to read nor write; repeatable.")
-    ] = None,
+    exclude: Unread = None,
     csv: Csv = None,
     on_bad_file: OnBadFile = "fail",
     address: Address = None,

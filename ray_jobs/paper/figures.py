@@ -1,6 +1,5 @@
 """The paper's Figures 3 to 6 as PNG, drawn from the results."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from gtcoder.errors import GTCoderError
 from gtcoder.explain import Explanation, heat_map
+from gtcoder.figure import png_of
 from gtcoder.paper.datasets import DATASETS
 from gtcoder.table.files import write_bytes
 from ray_jobs.paper.experiment import PICTURED
@@ -168,6 +168,4 @@ def _figure(width: float, height: float) -> Any:
 
 
 def _save(figure: Any, path: Path) -> None:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    write_bytes(path, picture.getvalue())
+    write_bytes(path, png_of(figure))
