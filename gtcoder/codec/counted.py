@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gtcoder.codec.category import OTHER, CategoryTransform
-from gtcoder.codec.coding.support import support_of
 from gtcoder.codec.config import MIN_CATEGORY_ROWS
 from gtcoder.codec.constant import ConstantTransform
 from gtcoder.codec.number import NumberTransform
 from gtcoder.codec.pattern import PatternTransform
 from gtcoder.codec.transform import Transform
 from gtcoder.sketch.column import ColumnSketch
+from gtcoder.sketch.support import support_of
 from gtcoder.table.lookup import as_lookup, from_lookup
 from gtcoder.table.ticks import from_ticks, to_ticks
 from gtcoder.table.types import value_type

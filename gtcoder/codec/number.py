@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from gtcoder.codec.coding.mode import ModeCoding
 from gtcoder.codec.coding.quantile import QuantileCoding
-from gtcoder.codec.coding.support import Grid, Support, support_of
 from gtcoder.codec.config import CodecConfig
 from gtcoder.codec.layout import Constraint, Field, Scalar
 from gtcoder.codec.transform import RowDraws
 from gtcoder.sketch.column import ColumnSketch
+from gtcoder.sketch.support import Grid, Support, support_of
 from gtcoder.table.ticks import from_ticks, printable, to_ticks
 
 Coding = QuantileCoding | ModeCoding

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 import pyarrow as pa
 
 from gtcoder.errors import SchemaError
+from gtcoder.rules.calendar import Moment
 from gtcoder.rules.find.find import calendar, candidates
+from gtcoder.rules.find.near import measured
 from gtcoder.rules.find.orders import coded
 from gtcoder.rules.find.seen import Seen
-from gtcoder.rules.formula import Moment
 from gtcoder.rules.learned import FoundRules
-from gtcoder.rules.rule import Derived, Rule
+from gtcoder.rules.rule import Derived, Rule, is_near
 from gtcoder.rules.settle import is_shared, settled, told
 from gtcoder.rules.tally import Tally, tallied
 from gtcoder.rules.together import Together
@@ -57,7 +58,7 @@ def found_rules(
         for rule, tally in pairs:
             if str(rule) not in kept and not told(rule, rules.all):
                 _see_kept(rule, tally, tolerance, is_shared(rule, sketch, min_rows))
-    broken = {str(rule): tally.broken for rule, tally in pairs if tally.broken}
+    broken = {str(r): tally.broken for r, tally in pairs if tally.broken and not is_near(r)}
     return FoundRules(
         rules,
         {str(rule): tally for rule, tally in pairs},
@@ -106,7 +107,7 @@ def _read(schema: Schema, sketch: TableSketch) -> list[Rule]:
 def _in_order(rule: Rule, seen: Seen) -> Rule:
     """A rule as it would have been found: the coarsest column first, a gap where that pays."""
     if isinstance(rule, Derived):
-        return coded(seen, rule)
+        return measured(seen, rule) if is_near(rule) else coded(seen, rule)
     if not isinstance(rule, Together):
         return rule
     sizes = {name: seen.sketch.columns[name].distinct for name in rule.columns}
@@ -130,7 +131,7 @@ def _see_kept(rule: Rule, tally: Tally, tolerance: float, shared: bool) -> None:
             f"rule {str(rule)!r}: too few rows share a combination, or a column comes back by "
             "another rule; leave it out"
         )
-    if tally.broken > tolerance * (tally.kept + tally.broken):
+    if not is_near(rule) and tally.broken > tolerance * (tally.kept + tally.broken):
         raise SchemaError(
             f"rule {str(rule)!r}: {tally.kept:,} rows keep it, {tally.broken:,} break it, of "
             f"{tally.silent:,} it says nothing; mend it, leave it out, or give `rule_tolerance=`"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from gtcoder.rules.formula import Above
+from gtcoder.rules.gap import Gap
 from gtcoder.rules.rule import Derived, Rule
 from gtcoder.rules.rules import Rules, absent_name, rest_name
 from gtcoder.rules.tally import Tally
@@ -76,7 +76,7 @@ def _beside(rule: Derived, tally: Tally | None, rows: int) -> dict[str, ColumnSk
     found: dict[str, ColumnSketch] = {}
     if tally is None:
         return found
-    if isinstance(rule.formula, Above) and rule.formula.gap and tally.gap is not None:
+    if isinstance(rule.formula, Gap) and rule.formula.gap and tally.gap is not None:
         found[rule.formula.gap] = tally.gap
     if rule.otherwise and tally.rest is not None:
         found[rest_name(rule.target)] = tally.rest

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from gtcoder.rules import formula as formulas
-from gtcoder.rules.formula import Above, Bins, Copy, Formula, computed
+from gtcoder.rules.formula import Bins, Copy, Formula, computed
+from gtcoder.rules.gap import Above, Gap, Near
 from gtcoder.rules.names import quoted
 from gtcoder.rules.together import Together
 from gtcoder.rules.values import Values, has_values
@@ -41,17 +42,22 @@ class Derived:
     @property
     def columns(self) -> tuple[str, ...]:
         """The table's columns that it is about, the derived one first."""
-        inputs = self.formula.lows if isinstance(self.formula, Above) else self.formula.inputs
+        inputs = self.formula.beside if isinstance(self.formula, Gap) else self.formula.inputs
         return self.target, *inputs
 
     def agrees(self, table: Mapping[str, pa.Array]) -> np.ndarray:
         """Of each row 1 where it keeps the rule, 0 where it breaks it, −1 where nothing is said.
 
-        A row in which the column is missing breaks nothing.
+        A row in which the column is missing breaks nothing. Of a column that others nearly give, 1
+        where it is as near as 19 of 20 rows that were seen.
         """
         target, formula = table[self.target], self.formula
+        if isinstance(formula, Near):
+            start, own = formula.start(table), Values.of(target)
+            off = np.abs(own.numbers - start.numbers)
+            return _verdict(start.known & own.known, off <= formula.within * (1 + 1e-9))
         if isinstance(formula, Above):
-            low, high = formula.low(table), Values.of(target)
+            low, high = formula.start(table), Values.of(target)
             said = low.known & high.known
             keeps = high.numbers > low.numbers if formula.strict else high.numbers >= low.numbers
             return _verdict(said, keeps)
@@ -68,7 +74,8 @@ class Derived:
         if isinstance(self.formula, Above):
             sign = "<" if self.formula.strict else "<="
             return f"{', '.join(map(quoted, self.formula.lows))} {sign} {quoted(self.target)}"
-        return f"{quoted(self.target)} = {self.formula}"
+        sign = "~" if is_near(self) else "="
+        return f"{quoted(self.target)} {sign} {self.formula}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,11 @@ Rule = Derived | Together | Missing | Bound
 def is_raised(rule: Rule) -> bool:
     """Whether a column is learned as it is and raised to those below it."""
     return isinstance(rule, Derived) and isinstance(rule.formula, Above) and not rule.formula.gap
+
+
+def is_near(rule: Rule) -> bool:
+    """Whether a column is nearly what a formula says, and its residual is learned."""
+    return isinstance(rule, Derived) and isinstance(rule.formula, Near)
 
 
 def _same(

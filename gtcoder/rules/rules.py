@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from gtcoder.rules import rule as kinds
-from gtcoder.rules.formula import Above, computed
+from gtcoder.rules.formula import computed
+from gtcoder.rules.gap import Above, Gap
 from gtcoder.rules.names import quoted
-from gtcoder.rules.rule import Derived, Missing, Rule, is_missing, is_raised
+from gtcoder.rules.rule import Derived, Missing, Rule, is_missing, is_near, is_raised
 from gtcoder.rules.tally import gap_of, gap_type, rest_of, says
 from gtcoder.rules.together import Together
 from gtcoder.rules.values import Values, instead, unit_ns, without
@@ -154,7 +155,7 @@ class Rules:
         above = next(ruled, None)
         learned = [name]
         if above is not None and not is_raised(above):
-            assert isinstance(above.formula, Above), "what is computed lacks what it follows from"
+            assert isinstance(above.formula, Gap), "what is computed lacks what it follows from"
             learned = [above.formula.gap, *([rest_name(name)] if above.otherwise else [])]
         filled = {each: instead(found[each], refill(each, lacking), lacking) for each in learned}
         return filled[name] if above is None else _derive(above, {**found, **filled}, kind)
@@ -163,6 +164,8 @@ class Rules:
     def broken(self, table: Mapping[str, pa.Array]) -> Iterator[tuple[Rule, np.ndarray]]:
         """Each rule that is kept, and which rows break it, bool (B,).
 
+        No row breaks a rule by which a column is nearly what others say.
+
         Args:
             table: the table's columns.
         """
@@ -170,7 +173,7 @@ class Rules:
         for rule in self.kept:
             if isinstance(rule, Together):
                 yield rule, ~rule.says(table, types)
-            else:
+            elif not is_near(rule):
                 yield rule, rule.agrees(table) == 0
 
     def follow(self, found: Mapping[str, pa.Array], schema: pa.Schema) -> dict[str, pa.Array]:
@@ -225,7 +228,7 @@ def gap_name(target: str, lows: Sequence[str]) -> str:
 def fields_beside(rule: Derived, field: pa.Field) -> list[pa.Field]:
     """What is learned beside a derived column, in its place."""
     fields = []
-    if isinstance(rule.formula, Above):
+    if isinstance(rule.formula, Gap):
         fields.append(pa.field(rule.formula.gap, gap_type(field.type)))
     if rule.otherwise:
         fields.append(pa.field(rest_name(rule.target), field.type))
@@ -237,7 +240,7 @@ def fields_beside(rule: Derived, field: pa.Field) -> list[pa.Field]:
 def _columns_beside(rule: Derived, arrays: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
     """The same of rows."""
     found = {}
-    if isinstance(rule.formula, Above):
+    if isinstance(rule.formula, Gap):
         found[rule.formula.gap] = gap_of(rule, arrays)
     if rule.otherwise:
         found[rest_name(rule.target)] = rest_of(rule, arrays)
@@ -264,7 +267,7 @@ def _derive(rule: Derived, found: Mapping[str, pa.Array], kind: pa.DataType) -> 
 def _raised(rule: Derived, found: Mapping[str, pa.Array], kind: pa.DataType) -> pa.Array:
     """A column raised on its own grid to those below it, and past them where it has to be above."""
     assert isinstance(rule.formula, Above), "nothing else raises"
-    own, low = Values.of(found[rule.target]), rule.formula.low(found)
+    own, low = Values.of(found[rule.target]), rule.formula.start(found)
     least = _on_grid(low.numbers, kind, rule.decimals, past=rule.formula.strict)
     below = own.known & low.known & (own.numbers < least)
     if not below.any():

@@ -13,18 +13,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gtcoder.rules.formula import Above, Bins, Moment
-from gtcoder.rules.rule import Bound, Derived, Missing, Rule, is_raised
+from gtcoder.rules.calendar import Moment
+from gtcoder.rules.formula import Bins
+from gtcoder.rules.gap import Above, Gap, Near
+from gtcoder.rules.rule import Bound, Derived, Missing, Rule, is_near, is_raised
 from gtcoder.rules.rules import Rules
 from gtcoder.rules.tally import Tally
 from gtcoder.rules.together import ROWS, Together
 from gtcoder.schema.schema import Schema
+from gtcoder.sketch.support import support_of
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.lookup import as_lookup, from_plain
 from gtcoder.table.types import value_type
 
 COVERED = 0.8
 """Of the rows, so many have to be of combinations that enough of them share."""
+NEARLY = 0.9
+"""Of the rows, so many have to be about as near as the formula's `within` says."""
 MOST_NAMED = 4_096
 """Combinations with a code of their own."""
 
@@ -68,6 +73,16 @@ class _Settling:
         self.rules.append(rule)
         return True
 
+    def raise_above(self, rule: Derived) -> None:
+        """Keep an order by raising a column that others nearly give, if it can be."""
+        near = next((r for r in self.rules if is_near(r) and r.columns[0] == rule.target), None)
+        lows = set(rule.columns[1:])
+        if isinstance(near, Derived) and not any(rule.target in self.needs(low) for low in lows):
+            assert isinstance(rule.formula, Above)
+            formula = dataclasses.replace(rule.formula, gap="")
+            self.given[rule.target] |= lows
+            self.rules.append(Derived(rule.target, formula, near.decimals))
+
 
 @np.errstate(all="ignore")
 def settled(
@@ -92,13 +107,13 @@ def settled(
     """
     state, sample = _Settling(schema), sketch.sample.rows
     held = [
-        _completed(rule, tally, min_rows)
+        _completed(rule, tally, sketch, min_rows)
         for rule, tally in zip(candidates, tallies, strict=True)
         if _holds(rule, tally, tolerance, min_rows) and is_shared(rule, sketch, min_rows)
     ]
     calendars = {rule.columns: rule for rule in held if isinstance(rule, Together)}
     for rule in held:
-        if isinstance(rule, Derived) and not isinstance(rule.formula, Above):
+        if isinstance(rule, Derived) and not isinstance(rule.formula, Gap):
             _take_formula(state, rule, calendars)
     for rule in held:
         if isinstance(rule, Together) and all(map(state.free, rule.columns)):
@@ -107,14 +122,17 @@ def settled(
     lacking = [rule for rule in held if isinstance(rule, Missing)]
     for rule in lacking:
         _take_missing(state, rule, lacking)
+    for rule in held:
+        if isinstance(rule, Derived) and is_near(rule):
+            state.give(rule)
     orders = [r for r in held if isinstance(r, Derived) and isinstance(r.formula, Above)]
     for rule in sorted(orders, key=lambda rule: told(rule, orders)):  # first those that say more
         broken = _broken(Rules(tuple(_ordered(state))), [rule], sample)
-        if broken:
-            state.give(rule)
+        if broken and not state.give(rule):
+            state.raise_above(rule)
     kept = tuple(_ordered(state))
     names = set(map(str, kept))
-    rest = [rule for rule in held if str(rule) not in names and not told(rule, held)]
+    rest = [r for r in held if str(r) not in names and not told(r, held) and not is_near(r)]
     broken = _broken(Rules(kept), rest, sample)
     checked = (r for r in rest if r not in broken and not isinstance(r, Together))
     return Rules(kept, tuple(checked)), broken
@@ -142,6 +160,8 @@ def _holds(rule: Rule, tally: Tally, tolerance: float, min_rows: int) -> bool:
     if isinstance(rule, Together):
         named = _named(tally.combinations, min_rows)
         return len(named) > 1 and _rows(named) >= COVERED * tally.kept
+    if is_near(rule):
+        return tally.kept >= NEARLY * (tally.kept + tally.broken) > 0
     return tally.kept > 0 and tally.broken <= tolerance * (tally.kept + tally.broken)
 
 
@@ -167,15 +187,20 @@ def is_shared(rule: Rule, sketch: TableSketch, min_rows: int) -> bool:
     return bool((column.counts.counts[places.to_numpy()] >= min_rows).all())
 
 
-def _completed(rule: Rule, tally: Tally, min_rows: int) -> Rule:
+def _completed(rule: Rule, tally: Tally, sketch: TableSketch, min_rows: int) -> Rule:
     """The rule with what was learned of it in the count."""
     match rule:
         case Together():
             named = _named(tally.combinations, min_rows)
             return dataclasses.replace(rule, combinations=named)
         case Derived():
-            absent = tally.absent > 0 and not isinstance(rule.formula, Above)
+            absent = tally.absent > 0 and not isinstance(rule.formula, Gap)
             otherwise = tally.otherwise > 0 and not is_raised(rule)
+            if isinstance(rule.formula, Near):
+                low, high = support_of(sketch.columns[rule.target]).natural_ends(min_rows)
+                rule = dataclasses.replace(
+                    rule, formula=dataclasses.replace(rule.formula, low=low, high=high)
+                )
             return dataclasses.replace(rule, otherwise=otherwise, absent=absent)
     return rule
 
@@ -256,10 +281,15 @@ def _ordered(state: _Settling) -> list[Rule]:
 def _is_ready(rule: Rule, left: Sequence[Rule], open_targets: set[str]) -> bool:
     assert not isinstance(rule, Together)
     inputs = set(rule.columns[1:])
-    if inputs & open_targets:
+    if inputs & open_targets or (is_raised(rule) and _is_given(rule, left)):
         return False
     derived_first = (r for r in left if isinstance(r, Derived) and r.target == rule.target)
     return isinstance(rule, Derived) or not any(True for _ in derived_first)
+
+
+def _is_given(rule: Rule, left: Sequence[Rule]) -> bool:
+    """Whether a column that is raised is still to be computed."""
+    return any(is_near(other) and other.columns[0] == rule.columns[0] for other in left)
 
 
 def _broken(rules: Rules, others: Sequence[Rule], rows: pa.Table) -> list[Rule]:

@@ -11,7 +11,8 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from gtcoder.rules.formula import Above, Copy
+from gtcoder.rules.formula import Copy
+from gtcoder.rules.gap import Gap
 from gtcoder.rules.rule import Bound, Derived, Missing, Rule, is_missing
 from gtcoder.rules.together import ROWS, lookup_columns
 from gtcoder.rules.values import Values, without
@@ -35,7 +36,7 @@ class Tally:
     absent: int = 0
     """Rows without a value of a derived column where its formula says something."""
     gap: ColumnSketch | None = None
-    """Of the gap above other columns."""
+    """Of the gap above other columns, or of the residual."""
     rest: ColumnSketch | None = None
     """Of a derived column's values where its formula says nothing; missing in other rows."""
     combinations: pa.Table | None = None
@@ -63,7 +64,7 @@ class Tally:
         said = says(rule, table)
         missing = is_missing(table[rule.target])
         otherwise = ~said & ~missing
-        has_gap = isinstance(rule.formula, Above) and bool(rule.formula.gap)
+        has_gap = isinstance(rule.formula, Gap) and bool(rule.formula.gap)
         gap = ColumnSketch.of(gap_of(rule, table)) if has_gap else None
         return cls(
             kept=counted.kept,
@@ -117,18 +118,18 @@ def all_merged(parts: Sequence[Sequence[Tally]]) -> list[Tally]:
 
 
 def says(rule: Derived, table: Mapping[str, pa.Array]) -> np.ndarray:
-    """Whether a formula says something of rows, bool (B,); of a gap, whether what is below is."""
-    if isinstance(rule.formula, Above):
-        return rule.formula.low(table).known
+    """Whether a formula says something of rows, bool (B,); of a gap, whether its start is known."""
+    if isinstance(rule.formula, Gap):
+        return rule.formula.start(table).known
     if isinstance(rule.formula, Copy):
         return ~is_missing(table[rule.formula.of_column])
     return rule.formula.of(table).known
 
 
 def gap_of(rule: Derived, table: Mapping[str, pa.Array]) -> pa.Array:
-    """How far a column is above those below it: in its own unit, missing where one of them is."""
-    assert isinstance(rule.formula, Above)
-    low, high = rule.formula.low(table), Values.of(table[rule.target])
+    """How far a column is from what it is counted from: in its own unit, missing where that is."""
+    assert isinstance(rule.formula, Gap)
+    low, high = rule.formula.start(table), Values.of(table[rule.target])
     values = Values(high.numbers - low.numbers, low.known & high.known)
     return values.array(gap_type(table[rule.target].type), rule.decimals)
 

@@ -5,6 +5,7 @@
     together: city, country             at = moment("UTC", year=y, month=m, day=d)
     one of: red, green, blue            age >= 0
     missing: spouse exactly where married is 'no'
+    volume ~ 0.98 * length * width * height
 
 A column whose name is no word stands in backticks.
 """
@@ -16,22 +17,10 @@ from itertools import pairwise
 from typing import Any
 
 from gtcoder.errors import SchemaError
-from gtcoder.rules.formula import (
-    PARTS,
-    SPANS,
-    Above,
-    Bins,
-    Clock,
-    Copy,
-    Formula,
-    Linear,
-    Moment,
-    Part,
-    Product,
-    Quotient,
-    Ratio,
-    Remainder,
-)
+from gtcoder.rules.arithmetic import SPANS, Linear, Power, Product, Quotient, Ratio, Remainder
+from gtcoder.rules.calendar import PARTS, Clock, Moment, Part
+from gtcoder.rules.formula import Bins, Copy, Formula
+from gtcoder.rules.gap import Above, Near, residual_name
 from gtcoder.rules.rule import Bound, Derived, Missing, Rule
 from gtcoder.rules.rules import gap_name
 from gtcoder.rules.together import Together
@@ -119,6 +108,9 @@ class _Reader:
     def compared(self) -> list[Rule]:
         """A formula, an order or a bound."""
         plain = self.plain(self.text)
+        left, nearly, right = plain.partition("~")
+        if nearly:
+            return [self.near(self.name(left), self.parsed(right))]
         left, equals, right = plain.partition("=")
         if equals and left[-1:] not in "<>" and right[:1] != "=":
             target = self.name(left)
@@ -136,6 +128,34 @@ class _Reader:
             self.above(low, high[0], strict=sign == "<")
             for (low, high), sign in zip(pairwise(sides), parts[1::2], strict=True)
         ]
+
+    def near(self, target: str, node: ast.expr) -> Derived:
+        """What nearly gives a column."""
+        powers = self.powers(node, 1.0)
+        if powers is not None and powers[0] and (len(powers[0]) > 1 or powers[0][0][0] != 1):
+            base: Linear | Power = Power(tuple(powers[0]), powers[1])
+        else:
+            terms, constant = self.linear(node, 1.0)
+            if not terms:
+                raise self.error("a sum or a product of at least one column after ~")
+            base = Linear(tuple(terms), constant)
+        return Derived(target, Near(base, residual_name(target)), self.decimals[target])
+
+    def powers(self, node: ast.expr, sign: float) -> tuple[list[tuple[float, str]], float] | None:
+        """Exponents and constant of a product of powers; None of what is none."""
+        match node:
+            case ast.Constant(value=int() | float() as value):
+                return [], float(value) ** sign
+            case ast.Name(id=word):
+                return [(sign, self.name(word))], 1.0
+            case ast.BinOp(left=ast.Name(id=word), op=ast.Pow(), right=right):
+                return [(sign * self.number(right), self.name(word))], 1.0
+            case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
+                one = self.powers(left, sign)
+                other = self.powers(right, sign if isinstance(op, ast.Mult) else -sign)
+                if one is not None and other is not None:
+                    return [*one[0], *other[0]], one[1] * other[1]
+        return None
 
     def above(self, lows: Sequence[str], high: str, *, strict: bool) -> Derived:
         """An order."""

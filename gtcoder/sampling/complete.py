@@ -3,7 +3,8 @@
 A field is given where all cells are there that it follows from. What a rule keeps together and is
 there in part is drawn first, among the combinations that have that part, and the rest of the row to
 go with it. Where a cell follows from others
-by a rule and one of those is missing, the row is drawn anew until it keeps the rule.
+by a rule and one of those is missing, the row is drawn anew until it keeps the rule, and where it
+nearly follows, until it does so about as nearly as other rows do.
 
 Shapes: B rows, K fields, V codes of a field.
 """
@@ -23,7 +24,7 @@ from gtcoder.codec.layout import take
 from gtcoder.codec.number import NumberTransform
 from gtcoder.errors import GTCoderError, TableError
 from gtcoder.rules.formula import computed, solved
-from gtcoder.rules.rule import Derived, is_missing
+from gtcoder.rules.rule import Derived, Rule, is_missing, is_near
 from gtcoder.rules.rules import fields_beside
 from gtcoder.rules.together import Together
 from gtcoder.rules.values import instead
@@ -146,11 +147,11 @@ class Completer:
     ) -> tuple[pa.Table, int]:
         """Rows with their blank cells drawn, anew where they break a rule; how many still do."""
         todo = np.flatnonzero(np.any(list(blank.values()), axis=0))
-        parts, places, before = [done], np.arange(len(done)), len(done)
+        parts, places, before, breaks = [done], np.arange(len(done)), len(done), 0
         for attempt in range(ATTEMPTS):
             if not len(todo):
                 break
-            broken = []
+            again, breaks = [], 0
             for at in range(0, len(todo), AT_ONCE):
                 rows = todo[at : at + AT_ONCE]
                 missing = {name: each[rows] for name, each in blank.items()}
@@ -158,9 +159,11 @@ class Completer:
                 places[rows] = before + np.arange(len(rows))
                 parts.append(drawn)
                 before += len(drawn)
-                broken.append(rows[~self._keeps(drawn, missing)])
-            todo = np.concatenate(broken)
-        return pa.concat_tables(parts).take(pa.array(places)), len(todo)
+                broken, far = self._amiss(drawn, missing)
+                again.append(rows[broken | far])
+                breaks += int(broken.sum())
+            todo = np.concatenate(again)
+        return pa.concat_tables(parts).take(pa.array(places)), breaks
 
     def _drawn(
         self,
@@ -257,13 +260,23 @@ class Completer:
             allowed &= has | missing[name][:, None]
         return allowed | ~allowed.any(1, keepdims=True)
 
-    def _keeps(self, rows: pa.Table, missing: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Which rows break no rule that one of their drawn cells is in, bool (B,)."""
-        kept, table = np.ones(len(rows), bool), {n: flat(rows[n]) for n in rows.schema.names}
+    def _amiss(
+        self, rows: pa.Table, missing: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows break a rule that a drawn cell is in, and which are far off one: bool (B,)."""
+        table = {name: flat(rows[name]) for name in rows.schema.names}
+
+        def concerned(rule: Rule) -> np.ndarray:
+            return np.any([missing[name] for name in rule.columns], axis=0)
+
+        broken, far = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
         for rule, breaks in self.codec.rules.broken(table):
-            concerned = np.any([missing[name] for name in rule.columns], axis=0)
-            kept &= ~(breaks & concerned)
-        return kept
+            broken |= breaks & concerned(rule)
+        for rule in self.codec.rules.kept:
+            if isinstance(rule, Derived) and is_near(rule):
+                drawn_from = concerned(rule) & ~missing[rule.target]
+                far |= drawn_from & (rule.agrees(table) == 0)
+        return broken, far
 
 
 @dataclass(frozen=True, slots=True)

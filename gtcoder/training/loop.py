@@ -299,4 +299,10 @@ def _wrapped(model: nn.Module, device: torch.device) -> nn.Module:
     if distributed.world() == 1:
         return model
     devices = [device] if device.type == "cuda" else None
-    return DistributedDataParallel(model, device_ids=devices, forward_sync_buffers=False)
+    return DistributedDataParallel(
+        model,
+        device_ids=devices,
+        forward_sync_buffers=False,
+        gradient_as_bucket_view=True,
+        static_graph=True,
+    )

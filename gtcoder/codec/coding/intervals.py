@@ -14,7 +14,7 @@ from math import ceil, floor, inf, nextafter
 
 import numpy as np
 
-from gtcoder.codec.coding.support import Support
+from gtcoder.sketch.support import Support
 
 POSITIONS = 1024
 """Interval borders stand on multiples of 1 / POSITIONS of a bin, so decoding can look them up."""

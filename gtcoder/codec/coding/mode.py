@@ -15,9 +15,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from gtcoder.codec.coding.support import Support
 from gtcoder.codec.config import CodecConfig
 from gtcoder.codec.layout import Scalar
+from gtcoder.sketch.support import Support
 
 MODES = 10
 """Most modes of a column."""

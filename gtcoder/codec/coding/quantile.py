@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from gtcoder.codec.coding.intervals import POSITIONS, Code, Cutting, cut
-from gtcoder.codec.coding.support import Support
 from gtcoder.codec.config import CodecConfig
 from gtcoder.codec.layout import Scalar
+from gtcoder.sketch.support import Support
 
 _TABLE_VALUES = 65_536
 """A grid column within so many values is encoded by looking each value up."""

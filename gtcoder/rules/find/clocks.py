@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gtcoder.rules.arithmetic import Linear, Quotient, Remainder
+from gtcoder.rules.calendar import Clock, clock_minutes
 from gtcoder.rules.find.seen import FEW, Seen
-from gtcoder.rules.formula import Clock, Formula, Linear, Quotient, Remainder, clock_minutes
+from gtcoder.rules.formula import Formula
 from gtcoder.rules.rule import Derived
 
 _SMALL = (2, 4, 5, 7, 10, 12, 15, 20, 24, 25, 30, 50, 52, 60)

@@ -9,14 +9,16 @@ from itertools import chain
 
 import numpy as np
 
+from gtcoder.rules.calendar import Moment
 from gtcoder.rules.find.clocks import clocks, quotients
 from gtcoder.rules.find.dependent import bins, dependent, flags
 from gtcoder.rules.find.missing import missing
 from gtcoder.rules.find.moments import moments
+from gtcoder.rules.find.near import near
 from gtcoder.rules.find.orders import orders
 from gtcoder.rules.find.seen import Seen
 from gtcoder.rules.find.sums import affine, copies, longer_sums, products, sums
-from gtcoder.rules.formula import Bins, Copy, Moment
+from gtcoder.rules.formula import Bins, Copy
 from gtcoder.rules.rule import Derived, Rule
 from gtcoder.rules.together import Together
 from gtcoder.schema.schema import Schema
@@ -50,7 +52,7 @@ def candidates(schema: Schema, sketch: TableSketch) -> list[Rule]:
     lacking, groups = missing(seen, given, groups)
     found: list[Rule] = [*formulas.values(), *calendars, *groups, *lacking]
     found += orders(seen)
-    return found[:MOST_CANDIDATES]
+    return [*found[:MOST_CANDIDATES], *near(seen, given)]
 
 
 def _arithmetic(seen: Seen) -> Iterator[Derived]:

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from gtcoder.rules.calendar import PARTS, Moment, Part, local_time, part_of
 from gtcoder.rules.find.clocks import like
 from gtcoder.rules.find.seen import Seen
-from gtcoder.rules.formula import PARTS, Moment, Part, local_time, part_of
 from gtcoder.rules.rule import Derived
 from gtcoder.rules.values import Values
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from gtcoder.rules.find.seen import Seen
-from gtcoder.rules.formula import Above
+from gtcoder.rules.gap import Above
 from gtcoder.rules.rule import Derived
 from gtcoder.rules.rules import gap_name
 

@@ -9,8 +9,9 @@ from itertools import combinations
 
 import numpy as np
 
+from gtcoder.rules.arithmetic import SPANS, Linear, Product, Ratio
 from gtcoder.rules.find.seen import Seen
-from gtcoder.rules.formula import SPANS, Copy, Formula, Linear, Product, Ratio
+from gtcoder.rules.formula import Copy, Formula
 from gtcoder.rules.rule import Derived
 
 _ALIKE = 0.9999

@@ -87,6 +87,14 @@ class Support:
             self.outermost(0, len(self.values), rows, lower=False)[0],
         )
 
+    def natural_ends(self, rows: int) -> tuple[float, float]:
+        """The same in the column's own unit."""
+        low, high = self.ends(rows)
+        if self.grid is None:
+            return low, high
+        step, anchor, unit = self.grid.step, self.grid.anchor, 10.0**self.grid.decimals
+        return (low * step + anchor) / unit, (high * step + anchor) / unit
+
 
 def support_of(sketch: ColumnSketch) -> Support:
     """The weighted finite values of a column of numbers."""
