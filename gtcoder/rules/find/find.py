@@ -14,7 +14,7 @@ from gtcoder.rules.find.clocks import clocks, quotients
 from gtcoder.rules.find.dependent import bins, dependent, flags
 from gtcoder.rules.find.missing import missing
 from gtcoder.rules.find.moments import moments
-from gtcoder.rules.find.near import near
+from gtcoder.rules.find.near import near, nearly
 from gtcoder.rules.find.orders import orders
 from gtcoder.rules.find.seen import Seen
 from gtcoder.rules.find.sums import affine, copies, longer_sums, products, sums
@@ -52,7 +52,8 @@ def candidates(schema: Schema, sketch: TableSketch) -> list[Rule]:
     lacking, groups = missing(seen, given, groups)
     found: list[Rule] = [*formulas.values(), *calendars, *groups, *lacking]
     found += orders(seen)
-    return [*found[:MOST_CANDIDATES], *near(seen, given)]
+    found = found[:MOST_CANDIDATES]
+    return [*found, *near(seen, given), *nearly(seen, formulas.values())]
 
 
 def _arithmetic(seen: Seen) -> Iterator[Derived]:

@@ -3,12 +3,12 @@
 Shapes: B rows, C columns of numbers, T terms.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gtcoder.rules.arithmetic import Linear, Power
+from gtcoder.rules.arithmetic import Linear, Power, Product, Ratio
 from gtcoder.rules.find.seen import Seen
 from gtcoder.rules.gap import Near, residual_name
 from gtcoder.rules.rule import Derived
@@ -23,7 +23,8 @@ _HARDLY = 0.1
 """A term is dropped where that costs fewer bits."""
 _TRIM = 4.0
 """Rows that are off by more than so many deviations are not fitted."""
-_TRIMMINGS = 4
+_TRIMMINGS = 3
+_RIDGE = 1e-12
 _UNEXPLAINED = 0.3
 """Columns of which all others leave more, of their deviation, are not looked at."""
 _ROBUST = 3.0
@@ -34,6 +35,10 @@ _POSITIVE = 0.99
 """Of the values of a column that can be a factor."""
 _DIGITS = range(1, 7)
 _WITHIN = 0.95
+_SAME = 1e-9
+"""Of the largest: numbers that differ by less are the same."""
+FITTED_CELLS, FEWEST_FITTED = 1 << 19, 2_048
+"""Values that are looked at, about: more rows of a narrow table, and so many of any."""
 
 
 def near(seen: Seen, given: set[str]) -> Iterator[Derived]:
@@ -63,16 +68,31 @@ def near(seen: Seen, given: set[str]) -> Iterator[Derived]:
         found = {n: each for n, each in found.items() if n not in stale}
 
 
+def nearly(seen: Seen, rules: Iterable[Derived]) -> Iterator[Derived]:
+    """Formulas of sampled rows as what most rows nearly keep, should some row break them."""
+    for rule in rules:
+        if rule.target not in seen.numbers or seen.role(rule.target) != "number":
+            continue
+        match rule.formula:
+            case Linear() as base if all(seen.role(n) == "number" for n in base.inputs):
+                yield _near(seen, rule.target, base)
+            case Product(one, other):
+                yield _near(seen, rule.target, Power(((1, one), (1, other))))
+            case Ratio(one, other):
+                yield _near(seen, rule.target, Power(((1, one), (-1, other))))
+
+
 def measured(seen: Seen, rule: Derived) -> Derived:
     """A rule that was written by hand with the grid of its column, and how near most rows are."""
     if not isinstance(rule.formula, Near) or rule.target not in seen.numbers:
         return rule
     number = _Number.of(seen, rule.target)
     formula = replace(rule.formula, step=number.step, anchor=number.anchor)
-    start, own = formula.start(seen.arrays), number.values
-    off = np.abs(own - start.numbers)[start.known & ~np.isnan(own)]
+    off = np.abs(number.off(formula))
+    off = off[~np.isnan(off)]
     within = float(np.quantile(off, _WITHIN)) if len(off) else 0.0
-    within = max(within, 0.5 * (number.step or 0.0))
+    largest = float(np.nanmax(np.abs(number.values), initial=0.0))
+    within = max(within, 0.5 * (number.step or 0.0), _SAME * largest)
     return replace(rule, formula=replace(formula, within=float(f"{within:.6g}")))
 
 
@@ -92,7 +112,8 @@ class _Number:
 
     @classmethod
     def of(cls, seen: Seen, name: str) -> "_Number":
-        values = seen.matrix[:, seen.numbers.index(name)]
+        rows = max(FEWEST_FITTED, FITTED_CELLS // len(seen.numbers))
+        values = seen.matrix[:rows, seen.numbers.index(name)]
         numbers = seen.sketch.columns[name].numbers
         step, anchor = None, 0.0
         if numbers is not None and numbers.lattice.regular and numbers.lattice.anchor is not None:
@@ -102,6 +123,12 @@ class _Number:
         known = values[~np.isnan(values)]
         wide = np.subtract(*np.quantile(known, [0.95, 0.05])) if len(known) else 0.0
         return cls(seen, name, values, step, anchor, max(step or 0.0, float(wide) / _FINE))
+
+    def off(self, formula: Near) -> np.ndarray:
+        """How far values are from what nearly gives them, NaN where that is unknown, (B,)."""
+        rows = len(self.values)
+        start = formula.start({n: self.seen.arrays[n][:rows] for n in formula.beside})
+        return np.where(start.known, self.values - start.numbers, np.nan)
 
     @property
     def bits(self) -> float:
@@ -188,8 +215,7 @@ def _fitted(
         names = [usable[at].name for at in chosen]
         rule = _rule(target, names, rounded, float(middle), logarithms=logarithms)
         assert isinstance(rule.formula, Near)
-        start = rule.formula.start(target.seen.arrays)
-        off = np.where(start.known, target.values - start.numbers, np.nan)[1::2]
+        off = target.off(rule.formula)[1::2]
         bits = target.bits_of(off)
         if found is None or bits < found[0] - 0.02:
             found = bits, rule
@@ -199,12 +225,17 @@ def _fitted(
 def _rule(
     target: _Number, names: list[str], weights: list[float], middle: float, *, logarithms: bool
 ) -> Derived:
+    if not logarithms and abs(middle) < target.grain / 2:
+        middle = 0.0
     constant = float(f"{np.exp(middle) if logarithms else middle:.6g}")
     terms = tuple(zip(weights, names, strict=True))
     base = Power(terms, constant) if logarithms else Linear(terms, constant)
-    decimals = target.seen.decimals(target.name)
-    rule = Derived(target.name, Near(base, residual_name(target.name)), decimals)
-    return measured(target.seen, rule)
+    return _near(target.seen, target.name, base)
+
+
+def _near(seen: Seen, target: str, base: Linear | Power) -> Derived:
+    rule = Derived(target, Near(base, residual_name(target)), seen.decimals(target))
+    return measured(seen, rule)
 
 
 def _pursued(y: np.ndarray, columns: np.ndarray, grain: float) -> tuple[list[int], np.ndarray]:
@@ -228,6 +259,8 @@ def _pursued(y: np.ndarray, columns: np.ndarray, grain: float) -> tuple[list[int
         alike[chosen] = 0
         chosen.append(int(alike.argmax()))
         _, left = _regressed(y, columns[:, chosen])
+    if cost(left) > cost(y) - LEAST_BITS:
+        return [], np.zeros(0)
     while chosen:
         least = cost(left)
         tries = []
@@ -248,7 +281,9 @@ def _regressed(y: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarr
     matrix = np.column_stack([(columns - middle) / spread, np.ones(len(y))])
     kept = np.ones(len(y), bool)
     for _ in range(_TRIMMINGS):
-        solved = np.linalg.lstsq(matrix[kept], y[kept], rcond=None)[0]
+        part = matrix[kept]
+        gram = part.T @ part + _RIDGE * len(part) * np.eye(part.shape[1])
+        solved = np.linalg.solve(gram, part.T @ y[kept])
         left = y - matrix @ solved
         kept = _nearest(left)
     return solved[:-1] / spread, left

@@ -4,6 +4,7 @@ The order of every epoch follows from a seed alone, so a run can go on in mid-ep
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -15,7 +16,7 @@ from gtcoder.training.rows.held_out import held_out
 from gtcoder.training.rows.parts import Part, open_parts, stored
 
 WINDOW_ROWS = 2_000_000
-"""Rows a worker shuffles in memory; a smaller table is shuffled whole."""
+"""Rows a worker has in memory: a smaller table whole, of a larger one two windows."""
 
 
 @dataclass(slots=True)
@@ -68,15 +69,17 @@ class EncodedRows:
         those are not read.
         """
         while True:
+            windows = list[Part]()
             for window in self._windows(seed, epoch, rank, world):
-                count = window.rows // batch_rows or int(window.rows > 0)
-                if skip >= count:
+                count = _batches(window, batch_rows)
+                if windows or skip < count:
+                    windows.append(window)
+                else:
                     skip -= count
-                    continue
-                rows = window.load()
+            for rows in _read_ahead(windows):
                 if len(rows) < batch_rows:
                     rows = take(rows, np.arange(batch_rows) % len(rows))
-                for start in range(skip * batch_rows, count * batch_rows, batch_rows):
+                for start in range(skip * batch_rows, len(rows) - batch_rows + 1, batch_rows):
                     yield take(rows, slice(start, start + batch_rows))
                 skip = 0
             epoch += 1 << 20
@@ -107,6 +110,25 @@ class EncodedRows:
             rows = self.sample
         kept = some(rows, most, generator(seed, Purpose.SAMPLE))
         return take(kept, _share(np.arange(len(kept)), rank, world))
+
+
+def _batches(window: Part, batch_rows: int) -> int:
+    """How many batches a window gives: one at least, if it has any row."""
+    return window.rows // batch_rows or int(window.rows > 0)
+
+
+def _read_ahead(windows: Sequence[Part]) -> Iterator[Encoded]:
+    """The rows of each window with some; those of the next are read while they are used."""
+    with ThreadPoolExecutor(1) as reader:
+        coming: Future[Encoded] | None = None
+        for window in windows:
+            if not window.rows:
+                continue
+            read, coming = coming, reader.submit(window.load)
+            if read is not None:
+                yield read.result()
+        if coming is not None:
+            yield coming.result()
 
 
 def _share(order: np.ndarray, rank: int, world: int) -> np.ndarray:

@@ -1,6 +1,8 @@
 """The held-out rows, the order of epochs and the parts on disk follow from a seed alone."""
 
+import threading
 import tracemalloc
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -162,6 +164,25 @@ def test_going_on_in_mid_epoch_reads_no_window_before(encoded, monkeypatch, skip
     np.testing.assert_array_equal(rest.scalars, whole.scalars[skip * 100 :])
     if window == 1_000 and 5 <= skip < 30:
         assert len(loaded) <= 6 - skip // 5 + 3
+
+
+@pytest.mark.usefixtures("windowed")
+def test_the_next_window_is_read_while_one_is_used(encoded):
+    table, read = in_parts(encoded, 500, 1_000, 1_500, 2_000, 2_500), []
+    both = threading.Event()
+
+    def load(part: Part) -> Encoded:
+        read.append(len(read))
+        if len(read) > 1:
+            both.set()
+        return part.load()
+
+    table.parts = [Part(part.rows, partial(load, part)) for part in table.parts]
+    batches = table.batches(seed=0, epoch=0, rank=0, world=1, batch_rows=100)
+    next(batches)
+    assert both.wait(30)
+    batches.close()
+    assert len(read) == 2, "no more than one ahead"
 
 
 def test_more_workers_than_rows(encoded):
