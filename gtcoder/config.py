@@ -210,6 +210,7 @@ def _default_rules(
 ) -> tuple[ModelConfig, TrainingConfig]:
     model = ModelConfig(
         components=max(1, min(100, rows // 50)),
+        hidden=_hidden(rows),
         dropout=round(min(0.2, 4 / rows**0.5), 3) if rows < DROPOUT_ROWS else 0.0,
         temperature=round(1 - min(0.2, rows / 8_500, max(0.0, 340 / rows - 0.01)), 3),
         **ablations,
@@ -258,6 +259,8 @@ MOST_ROWS = 25_000_000
 DROPOUT_ROWS = 25_000
 """From so many rows on nothing is dropped: it would change little, and costs an eighth of a step.
 """
+MOST_HIDDEN = 512
+"""Width of the decoder that learns two million rows or more."""
 MOST_EPOCHS = 400
 """Passes over a table of a hundred rows or fewer."""
 
@@ -265,11 +268,16 @@ MOST_EPOCHS = 400
 def epochs_for(rows: int, preset: Preset = Preset.DEFAULT) -> int:
     """Passes over so many training rows.
 
-    Row presentations grow with the root of the rows. Every row is seen at least once, and never
-    more than `MOST_EPOCHS` times.
+    Row presentations grow with the root of the rows, to whole passes. Every row is seen at least
+    once, and never more than `MOST_EPOCHS` times.
     """
     presentations = (800_000 if preset is Preset.PAPER else 400_000) * (rows / 32_561) ** 0.5
-    return min(math.ceil(presentations / rows), MOST_EPOCHS)
+    return min(max(round(presentations / rows), 1), MOST_EPOCHS)
+
+
+def _hidden(rows: int) -> int:
+    """192 · (rows / 32,561)^(1/4) to the nearest 64, 192 at least and `MOST_HIDDEN` at most."""
+    return min(max(64 * round(3 * (rows / 32_561) ** 0.25), 192), MOST_HIDDEN)
 
 
 def _learning_rate(rows: int) -> float:

@@ -83,17 +83,23 @@ class RayCheckpoints:
             return (Path(folder) / _STATE).read_bytes()
 
     def save(self, state: bytes | None) -> None:
-        """Report a state. It is a barrier: every worker calls it equally often."""
+        """Report a state, which is uploaded while training goes on.
+
+        It is a barrier: every worker calls it equally often.
+        """
         import ray.train
+        from ray.train import CheckpointUploadMode
 
         if state is None:
             ray.train.report({})
             return
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / _STATE).write_bytes(state)
-            ray.train.report(
-                {"bytes": len(state)}, checkpoint=ray.train.Checkpoint.from_directory(folder)
-            )
+        folder = Path(tempfile.mkdtemp())  # Ray removes it once it is kept
+        (folder / _STATE).write_bytes(state)
+        ray.train.report(
+            {"bytes": len(state)},
+            checkpoint=ray.train.Checkpoint.from_directory(folder),
+            checkpoint_upload_mode=CheckpointUploadMode.ASYNC,
+        )
 
 
 def train_worker(told: Mapping[str, Task]) -> Outcome | None:

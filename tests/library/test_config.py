@@ -69,6 +69,7 @@ def test_rules_are_monotone(columns):
         assert fewer.training.batch_rows <= more.training.batch_rows
         assert fewer.training.epochs >= more.training.epochs
         assert fewer.model.components <= more.model.components
+        assert fewer.model.hidden <= more.model.hidden
     presented = [c.training.epochs * rows for c, rows in zip(configs, ROWS, strict=True)]
     assert presented == sorted(presented)
 
@@ -80,6 +81,12 @@ def test_the_learning_rate_grows_with_batches_beyond_512_rows(layout):
     }
     assert rates[2048] / 2048 == rates[512] / 512 == pytest.approx(4e-3 / 512)
     assert rates[512] == max(rate for batch, rate in rates.items() if batch <= 512)
+
+
+def test_large_tables_get_a_wider_decoder(layout):
+    hidden = [Config.for_table(layout, rows).model.hidden for rows in (200, 32_561, 250_000, 10**6)]
+    assert hidden == [192, 192, 320, 448]
+    assert Config.for_table(layout, 25 * 10**6).model.hidden == 512
 
 
 def test_only_a_part_of_a_giant_table_is_learned():
