@@ -22,14 +22,17 @@ from gtcoder.codec.number import NumberTransform
 from gtcoder.codec.pattern import PatternTransform
 from gtcoder.codec.transform import RowDraws, Transform
 from gtcoder.errors import TableError
+from gtcoder.rules.gap import Near
 from gtcoder.rules.learned import FoundRules, learned_columns
+from gtcoder.rules.rule import Derived
 from gtcoder.rules.rules import Rules
 from gtcoder.rules.together import Together, from_lookup_array
+from gtcoder.rules.values import Values
 from gtcoder.schema.kind import CATEGORIES, Kind
 from gtcoder.schema.schema import Column, Schema
 from gtcoder.sketch.column import ColumnSketch
 from gtcoder.sketch.table import TableSketch
-from gtcoder.table.ticks import printable
+from gtcoder.table.ticks import printable, to_ticks
 from gtcoder.table.types import flat, in_type, value_type
 
 TRANSFORMS: Mapping[str, type[Transform]] = {
@@ -191,7 +194,23 @@ class Codec:
                 "missing": values.slice(0, rule.named).null_count > 0,
                 "rule": str(rule),
             }
+        if isinstance(rule.formula, Near) and (ends := self._ends(rule)) is not None:
+            low, high = printable(ends).to_pylist()
+            missing = known[rule.formula.gap]["missing"]
+            return {"low": low, "high": high, "missing": missing, "rule": str(rule)}
         return {"rule": str(rule)}
+
+    def _ends(self, rule: Derived) -> pa.Array | None:
+        """The lowest and the highest value of a column that others nearly give."""
+        if not isinstance(rule.formula, Near) or rule.formula.low is None:
+            return None
+        ends = Values(np.array([rule.formula.low, rule.formula.high]), np.ones(2, bool))
+        return ends.array(self.schema[rule.target].type, rule.decimals)
+
+    def ends_of(self, rule: Derived) -> tuple[float, float] | None:
+        """The same as ticks; nothing of a column that comes back in another way."""
+        ends = self._ends(rule)
+        return None if ends is None else tuple(to_ticks(ends).tolist())
 
     def to_dict(self) -> dict[str, Any]:
         """The codec as plain JSON values, without its schema and its rules."""

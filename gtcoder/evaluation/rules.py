@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from gtcoder.rules.found import rules_of
-from gtcoder.rules.rule import Missing, Rule
+from gtcoder.rules.gap import Near
+from gtcoder.rules.rule import Derived, Missing, Rule, is_near
 from gtcoder.rules.tally import Tally
 from gtcoder.rules.together import ROWS, Together
 from gtcoder.schema.schema import Schema
@@ -21,8 +22,9 @@ def kept_shares(
 ) -> list[dict[str, Any]]:
     """Each rule that all real rows keep, and the share of every table's rows that keep it.
 
-    Of columns that go together, a row keeps the rule if some real row has its combination. Rows of
-    which a rule says nothing do not count.
+    Of columns that go together, a row keeps the rule if some real row has its combination; of a
+    column that others nearly give, if it is as near as 19 of 20 real rows. Rows of which a rule
+    says nothing do not count.
 
     Args:
         real: the rows that rules are found in.
@@ -40,6 +42,7 @@ def kept_shares(
         {
             "rule": str(rule),
             "in_words": _in_words(rule),
+            "nearly": is_near(rule),
             "kept_share": {name: _share(known, table) for name, table in tables.items()},
         }
         for rule in found.rules.all
@@ -57,6 +60,8 @@ def _in_words(rule: Rule) -> str:
         where = f"{'exactly ' if rule.exactly else ''}where {rule.source} is"
         values = "missing too" if rule.values is None else " or ".join(map(str, rule.values))
         return f"{rule.target} is missing {where} {values}"
+    if isinstance(rule, Derived) and isinstance(rule.formula, Near):
+        return f"{rule.target} is within {rule.formula.within:.3g} of {rule.formula}"
     return str(rule)
 
 

@@ -162,7 +162,7 @@ class Power:
 
 def _number(value: float) -> float:
     """The value as an int where it is one, so that whole numbers stay whole."""
-    return int(value) if value == int(value) else value
+    return int(value) if abs(value) <= 2**53 and value == int(value) else value
 
 
 def _counted(numbers: np.ndarray, factor: float) -> np.ndarray:

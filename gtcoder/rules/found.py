@@ -8,12 +8,12 @@ import pyarrow as pa
 from gtcoder.errors import SchemaError
 from gtcoder.rules.calendar import Moment
 from gtcoder.rules.find.find import calendar, candidates
-from gtcoder.rules.find.near import measured
+from gtcoder.rules.find.near import written
 from gtcoder.rules.find.orders import coded
 from gtcoder.rules.find.seen import Seen
 from gtcoder.rules.learned import FoundRules
 from gtcoder.rules.rule import Derived, Rule, is_near
-from gtcoder.rules.settle import is_shared, settled, told
+from gtcoder.rules.settle import NEARLY, is_shared, settled, told
 from gtcoder.rules.tally import Tally, tallied
 from gtcoder.rules.together import Together
 from gtcoder.rules.written import read_rule
@@ -107,7 +107,7 @@ def _read(schema: Schema, sketch: TableSketch) -> list[Rule]:
 def _in_order(rule: Rule, seen: Seen) -> Rule:
     """A rule as it would have been found: the coarsest column first, a gap where that pays."""
     if isinstance(rule, Derived):
-        return measured(seen, rule) if is_near(rule) else coded(seen, rule)
+        return written(seen, rule) if is_near(rule) else coded(seen, rule)
     if not isinstance(rule, Together):
         return rule
     sizes = {name: seen.sketch.columns[name].distinct for name in rule.columns}
@@ -130,6 +130,11 @@ def _see_kept(rule: Rule, tally: Tally, tolerance: float, shared: bool) -> None:
         raise SchemaError(
             f"rule {str(rule)!r}: too few rows share a combination, or a column comes back by "
             "another rule; leave it out"
+        )
+    if is_near(rule) and tally.kept < NEARLY * (tally.kept + tally.broken):
+        raise SchemaError(
+            f"rule {str(rule)!r}: {tally.broken:,} of {tally.kept + tally.broken:,} rows are "
+            "further off than 19 of 20 sampled ones; mend it or leave it out"
         )
     if not is_near(rule) and tally.broken > tolerance * (tally.kept + tally.broken):
         raise SchemaError(

@@ -3,7 +3,7 @@
 Shapes: B rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +110,14 @@ Gap = Above | Near
 """Formulas that leave a gap."""
 
 
-def residual_name(target: str) -> str:
-    """What the residual of a column that others nearly give is called among what is learned."""
-    return f"{target} residual"
+def residual_name(target: str, names: Container[str]) -> str:
+    """What the residual of a column that others nearly give is called among what is learned.
+
+    Args:
+        target: the column.
+        names: of the table's columns, of which it is none.
+    """
+    name = f"{target} residual"
+    while name in names:
+        name += "_"
+    return name

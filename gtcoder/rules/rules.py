@@ -1,7 +1,7 @@
 """A table ⇄ what is learned of it: derived columns are left out, and come back by their rules.
 
 Rules stand in an order in which each needs only what those before it and the learned columns give,
-so that every row that comes back keeps all of them.
+so that every row that comes back keeps all of them, and nearly those that are nearly kept.
 
 Shapes: B rows.
 """
@@ -151,14 +151,16 @@ class Rules:
         refill: Refill,
     ) -> pa.Array:
         """A column with values where it lacks them, above those that it has to be above."""
-        ruled = (r for r in self.kept if isinstance(r, Derived) and r.target == name)
-        above = next(ruled, None)
+        ruled = [r for r in self.kept if isinstance(r, Derived) and r.target == name]
         learned = [name]
-        if above is not None and not is_raised(above):
-            assert isinstance(above.formula, Gap), "what is computed lacks what it follows from"
-            learned = [above.formula.gap, *([rest_name(name)] if above.otherwise else [])]
+        if ruled and not is_raised(first := ruled[0]):
+            assert isinstance(first.formula, Gap), "what is computed lacks what it follows from"
+            learned = [first.formula.gap, *([rest_name(name)] if first.otherwise else [])]
         filled = {each: instead(found[each], refill(each, lacking), lacking) for each in learned}
-        return filled[name] if above is None else _derive(above, {**found, **filled}, kind)
+        whole = {**found, **filled}
+        for rule in ruled:
+            whole[name] = _derive(rule, whole, kind)
+        return whole[name]
 
     @np.errstate(all="ignore")
     def broken(self, table: Mapping[str, pa.Array]) -> Iterator[tuple[Rule, np.ndarray]]:

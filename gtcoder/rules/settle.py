@@ -21,7 +21,7 @@ from gtcoder.rules.rules import Rules
 from gtcoder.rules.tally import Tally
 from gtcoder.rules.together import ROWS, Together
 from gtcoder.schema.schema import Schema
-from gtcoder.sketch.support import support_of
+from gtcoder.sketch.support import natural_ends
 from gtcoder.sketch.table import TableSketch
 from gtcoder.table.lookup import as_lookup, from_plain
 from gtcoder.table.types import value_type
@@ -109,7 +109,7 @@ def settled(
     held = [
         _completed(rule, tally, sketch, min_rows)
         for rule, tally in zip(candidates, tallies, strict=True)
-        if _holds(rule, tally, tolerance, min_rows) and is_shared(rule, sketch, min_rows)
+        if _holds(rule, tally, sketch, tolerance, min_rows) and is_shared(rule, sketch, min_rows)
     ]
     calendars = {rule.columns: rule for rule in held if isinstance(rule, Together)}
     for rule in held:
@@ -156,12 +156,15 @@ def told(rule: Rule, others: Sequence[Rule]) -> bool:
     return False
 
 
-def _holds(rule: Rule, tally: Tally, tolerance: float, min_rows: int) -> bool:
+def _holds(rule: Rule, tally: Tally, sketch: TableSketch, tolerance: float, min_rows: int) -> bool:
     if isinstance(rule, Together):
         named = _named(tally.combinations, min_rows)
         return len(named) > 1 and _rows(named) >= COVERED * tally.kept
     if is_near(rule):
-        return tally.kept >= NEARLY * (tally.kept + tally.broken) > 0
+        own = sketch.columns[rule.columns[0]]
+        beyond = tally.silent - tally.otherwise - own.nulls - own.nans
+        near = tally.kept >= NEARLY * (tally.kept + tally.broken) > 0
+        return near and beyond <= 0  # infinities, and numbers that floats do not hold, have none
     return tally.kept > 0 and tally.broken <= tolerance * (tally.kept + tally.broken)
 
 
@@ -197,7 +200,7 @@ def _completed(rule: Rule, tally: Tally, sketch: TableSketch, min_rows: int) -> 
             absent = tally.absent > 0 and not isinstance(rule.formula, Gap)
             otherwise = tally.otherwise > 0 and not is_raised(rule)
             if isinstance(rule.formula, Near):
-                low, high = support_of(sketch.columns[rule.target]).natural_ends(min_rows)
+                low, high = natural_ends(sketch.columns[rule.target], min_rows)
                 rule = dataclasses.replace(
                     rule, formula=dataclasses.replace(rule.formula, low=low, high=high)
                 )

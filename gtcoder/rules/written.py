@@ -109,8 +109,8 @@ class _Reader:
         """A formula, an order or a bound."""
         plain = self.plain(self.text)
         left, nearly, right = plain.partition("~")
-        if nearly:
-            return [self.near(self.name(left), self.parsed(right))]
+        if nearly and "=" not in left:
+            return [self.near(self.name(left), self.parsed(right, "~"))]
         left, equals, right = plain.partition("=")
         if equals and left[-1:] not in "<>" and right[:1] != "=":
             target = self.name(left)
@@ -139,12 +139,16 @@ class _Reader:
             if not terms:
                 raise self.error("a sum or a product of at least one column after ~")
             base = Linear(tuple(terms), constant)
-        return Derived(target, Near(base, residual_name(target)), self.decimals[target])
+        return Derived(
+            target, Near(base, residual_name(target, self.decimals)), self.decimals[target]
+        )
 
     def powers(self, node: ast.expr, sign: float) -> tuple[list[tuple[float, str]], float] | None:
         """Exponents and constant of a product of powers; None of what is none."""
         match node:
             case ast.Constant(value=int() | float() as value):
+                if sign < 0 and not value:
+                    raise self.error("a number other than 0 to divide by")
                 return [], float(value) ** sign
             case ast.Name(id=word):
                 return [(sign, self.name(word))], 1.0
@@ -171,11 +175,11 @@ class _Reader:
         except ValueError:
             return None
 
-    def parsed(self, text: str) -> ast.expr:
+    def parsed(self, text: str, sign: str = "=") -> ast.expr:
         try:
             return ast.parse(text.strip(), mode="eval").body
         except SyntaxError:
-            raise self.error("a formula after =") from None
+            raise self.error(f"a formula after {sign}") from None
 
     def formula(self, node: ast.expr) -> Formula:
         """The formula that an expression says."""

@@ -38,6 +38,7 @@ ATTEMPTS = 64
 """At a row whose cells have to keep a rule with those that are there."""
 AT_ONCE = 1 << 16
 """Rows that are drawn at once."""
+_BROKEN = 2
 _IN_PART = 1
 """Tells the random numbers of what is drawn first from the others."""
 
@@ -146,24 +147,25 @@ class Completer:
         self, done: pa.Table, blank: Mapping[str, np.ndarray], asked: "_Asked"
     ) -> tuple[pa.Table, int]:
         """Rows with their blank cells drawn, anew where they break a rule; how many still do."""
-        todo = np.flatnonzero(np.any(list(blank.values()), axis=0))
-        parts, places, before, breaks = [done], np.arange(len(done)), len(done), 0
+        wanted = todo = np.flatnonzero(np.any(list(blank.values()), axis=0))
+        parts, places, before = [done], np.arange(len(done)), len(done)
+        amiss = np.full(len(done), _BROKEN + 2)  # of the draw that is kept, the best so far
         for attempt in range(ATTEMPTS):
             if not len(todo):
                 break
-            again, breaks = [], 0
             for at in range(0, len(todo), AT_ONCE):
                 rows = todo[at : at + AT_ONCE]
                 missing = {name: each[rows] for name, each in blank.items()}
                 drawn = self._drawn(done.take(pa.array(rows)), missing, asked, rows, attempt)
-                places[rows] = before + np.arange(len(rows))
-                parts.append(drawn)
-                before += len(drawn)
-                broken, far = self._amiss(drawn, missing)
-                again.append(rows[broken | far])
-                breaks += int(broken.sum())
-            todo = np.concatenate(again)
-        return pa.concat_tables(parts).take(pa.array(places)), breaks
+                found = self._amiss(drawn, missing)
+                better = np.flatnonzero(found < amiss[rows])
+                amiss[rows[better]] = found[better]
+                places[rows[better]] = before + np.arange(len(better))
+                parts.append(drawn.take(pa.array(better)))
+                before += len(better)
+            todo = todo[amiss[todo] > 0]
+        broken = int((amiss[wanted] >= _BROKEN).sum())
+        return pa.concat_tables(parts).take(pa.array(places)), broken
 
     def _drawn(
         self,
@@ -260,10 +262,12 @@ class Completer:
             allowed &= has | missing[name][:, None]
         return allowed | ~allowed.any(1, keepdims=True)
 
-    def _amiss(
-        self, rows: pa.Table, missing: Mapping[str, np.ndarray]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Which rows break a rule that a drawn cell is in, and which are far off one: bool (B,)."""
+    def _amiss(self, rows: pa.Table, missing: Mapping[str, np.ndarray]) -> np.ndarray:
+        """How wrong rows are by rules that a drawn cell is in, int64 (B,).
+
+        0 of what keeps all, 1 of what is far from what nearly gives a cell that was there,
+        `_BROKEN` or more of what breaks one.
+        """
         table = {name: flat(rows[name]) for name in rows.schema.names}
 
         def concerned(rule: Rule) -> np.ndarray:
@@ -276,7 +280,7 @@ class Completer:
             if isinstance(rule, Derived) and is_near(rule):
                 drawn_from = concerned(rule) & ~missing[rule.target]
                 far |= drawn_from & (rule.agrees(table) == 0)
-        return broken, far
+        return _BROKEN * broken + far
 
 
 @dataclass(frozen=True, slots=True)

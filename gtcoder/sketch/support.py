@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+import pyarrow.types as pt
 
 from gtcoder.sketch.column import ColumnSketch
 
@@ -87,13 +88,25 @@ class Support:
             self.outermost(0, len(self.values), rows, lower=False)[0],
         )
 
-    def natural_ends(self, rows: int) -> tuple[float, float]:
-        """The same in the column's own unit."""
-        low, high = self.ends(rows)
-        if self.grid is None:
-            return low, high
-        step, anchor, unit = self.grid.step, self.grid.anchor, 10.0**self.grid.decimals
-        return (low * step + anchor) / unit, (high * step + anchor) / unit
+
+def natural_ends(sketch: ColumnSketch, rows: int) -> tuple[float, float]:
+    """The means of the lowest and of the highest `rows` rows in the column's own unit.
+
+    On a grid they are the nearest values between them.
+    """
+    support = support_of(sketch)
+    low, high = support.ends(rows)
+    grid = support.grid
+    if grid is None:
+        return low, high
+    scale = sketch.type.scale if pt.is_decimal(sketch.type) else 0
+    unit = 10.0 ** (grid.decimals + scale)
+    first, last = np.ceil(low - 1e-9), np.floor(high + 1e-9)
+    if first > last:  # all rows about the same
+        first = last = np.rint(low)
+    return float(first * grid.step + grid.anchor) / unit, float(
+        last * grid.step + grid.anchor
+    ) / unit
 
 
 def support_of(sketch: ColumnSketch) -> Support:

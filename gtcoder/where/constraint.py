@@ -28,7 +28,7 @@ from gtcoder.schema.schema import Column
 from gtcoder.table.lookup import lookup_type
 from gtcoder.table.types import Family, family_of, is_text, value_type
 from gtcoder.where.conditions import Check, Conditions
-from gtcoder.where.derived import both, combined, projected
+from gtcoder.where.derived import both, combined, projected, reachable
 from gtcoder.where.literal import TickRange, tick_range
 from gtcoder.where.mix import mixed, weighed
 from gtcoder.where.written import Condition, Where, read_where
@@ -76,6 +76,8 @@ def constraints(codec: Codec, where: Where) -> Conditions:
         elif rule is not None:
             check = _check(column, conditions)
             checks.append(check)
+            if not reachable(codec, rule, check):
+                raise _nothing(name, codec.describe()[name], conditions)
             for place, constraint in projected(codec, rule, check).items():
                 _put(found, place, constraint, name)
         else:
@@ -148,19 +150,20 @@ def _constraint(one: _Asked, conditions: Sequence[Condition]) -> tuple[int, Cons
         assert isinstance(one.transform, NumberTransform)
         constraint = _number(one, one.transform, conditions)
     if not constraint.weights.any():
-        raise _nothing(one, conditions)
+        assert one.transform is not None
+        raise _nothing(one.column.name, one.transform.describe(), conditions)
     return one.field, constraint
 
 
-def _nothing(one: _Asked, conditions: Sequence[Condition]) -> ConditionError:
-    assert one.transform is not None
-    known = one.transform.describe()
+def _nothing(
+    name: str, known: Mapping[str, Any], conditions: Sequence[Condition]
+) -> ConditionError:
     if "categories" in known:
         values = ", ".join(map(str, known["categories"][:10]))
     else:
         values = f"{known['low']}..{known['high']}"
     return ConditionError(
-        f"column {one.column.name!r}: expected something seen in training ({values}"
+        f"column {name!r}: expected something seen in training ({values}"
         f"{', or missing' if known['missing'] else '; never missing'}); found "
         f"{' and '.join(map(str, conditions))}, which no row meets; widen the condition"
     )

@@ -79,6 +79,14 @@ def projected(codec: Codec, rule: Derived, check: Check) -> Mapping[int, Constra
     return constraints
 
 
+def reachable(codec: Codec, rule: Derived, check: Check) -> bool:
+    """Whether a check asks for something between the ends of a column that others nearly give."""
+    ends = codec.ends_of(rule)
+    if ends is None or check.missing:
+        return True
+    return any(first <= ends[1] and last >= ends[0] for first, last in check.ranges)
+
+
 def both(one: Constraint, other: Constraint) -> Constraint:
     """What meets two constraints on one field."""
     return Constraint(

@@ -109,8 +109,8 @@ def _worst_column(columns: Sequence[Mapping[str, Any]]) -> str:
 
 
 def ranked_rules(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rules that say something of synthetic rows, the least kept first."""
-    said = [each for each in rules if each["kept_share"]["synthetic"] is not None]
+    """The rules that all real rows keep and synthetic rows can break, the least kept first."""
+    said = [r for r in rules if r["kept_share"]["synthetic"] is not None and not r["nearly"]]
     return sorted(said, key=lambda each: float(each["kept_share"]["synthetic"]))
 
 

@@ -5,7 +5,7 @@ at most, pairs that determine others among 40 columns of few values.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 
@@ -28,6 +28,8 @@ FEWEST_ROWS = 30
 """Of fewer distinct rows, nothing is found."""
 MOST_CANDIDATES = 500
 """So many are verified; the simplest."""
+MOST_NEARLY = 100
+"""And so many that are nearly kept."""
 
 
 @np.errstate(all="ignore")
@@ -53,7 +55,8 @@ def candidates(schema: Schema, sketch: TableSketch) -> list[Rule]:
     found: list[Rule] = [*formulas.values(), *calendars, *groups, *lacking]
     found += orders(seen)
     found = found[:MOST_CANDIDATES]
-    return [*found, *near(seen, given), *nearly(seen, formulas.values())]
+    exact = (rule for rule in found if isinstance(rule, Derived))
+    return [*found, *islice(chain(near(seen, given), nearly(seen, exact)), MOST_NEARLY)]
 
 
 def _arithmetic(seen: Seen) -> Iterator[Derived]:

@@ -3,16 +3,21 @@
 Shapes: B rows, C columns of numbers, T terms.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow.types as pt
 
+from gtcoder.errors import SchemaError
 from gtcoder.rules.arithmetic import Linear, Power, Product, Ratio
 from gtcoder.rules.find.seen import Seen
 from gtcoder.rules.gap import Near, residual_name
 from gtcoder.rules.rule import Derived
+from gtcoder.table.types import is_whole
 
+LEAST_WRITTEN, FEWEST_WRITTEN = 1.0, 30
+"""What a rule that was written by hand has to save, bits, and rows that have to show it."""
 LEAST_BITS = 4.0
 """A residual is learned where it has so many bits less than the column: a 16th of its width."""
 MOST_TERMS = 5
@@ -35,6 +40,7 @@ _POSITIVE = 0.99
 """Of the values of a column that can be a factor."""
 _DIGITS = range(1, 7)
 _WITHIN = 0.95
+_LARGEST = 1e100
 _SAME = 1e-9
 """Of the largest: numbers that differ by less are the same."""
 FITTED_CELLS, FEWEST_FITTED = 1 << 19, 2_048
@@ -48,9 +54,9 @@ def near(seen: Seen, given: set[str]) -> Iterator[Derived]:
         seen: the sampled rows.
         given: columns that formulas give exactly.
     """
-    names = [n for n in seen.numbers if seen.role(n) == "number" and n not in given]
+    names = [n for n in seen.numbers if n not in given and _is_number(seen)(n)]
     left = {n: _Number.of(seen, n) for n in names}
-    left = {n: number for n, number in left.items() if number.bits >= LEAST_BITS}
+    left = {n: x for n, x in left.items() if x.bits >= LEAST_BITS and x.is_moderate}
     found: dict[str, tuple[float, Derived]] = {}
     stale = _explained(list(left.values()))
     while stale:
@@ -74,19 +80,63 @@ def nearly(seen: Seen, rules: Iterable[Derived]) -> Iterator[Derived]:
         if rule.target not in seen.numbers or seen.role(rule.target) != "number":
             continue
         match rule.formula:
-            case Linear() as base if all(seen.role(n) == "number" for n in base.inputs):
-                yield _near(seen, rule.target, base)
+            case Linear() as base:
+                found = _near(seen, rule.target, base)
             case Product(one, other):
-                yield _near(seen, rule.target, Power(((1, one), (1, other))))
+                found = _near(seen, rule.target, Power(((1, one), (1, other))))
             case Ratio(one, other):
-                yield _near(seen, rule.target, Power(((1, one), (-1, other))))
+                found = _near(seen, rule.target, Power(((1, one), (-1, other))))
+            case _:
+                continue
+        if all(map(_is_number(seen), found.columns)) and saved(seen, found) >= LEAST_BITS:
+            yield found
+
+
+def written(seen: Seen, rule: Derived) -> Derived:
+    """A rule that was written by hand, with what is seen of it.
+
+    Raises:
+        SchemaError: one of its columns has no numbers, or it tells next to nothing of its column.
+    """
+    for name in rule.columns:
+        if not _is_number(seen)(name):
+            raise SchemaError(
+                f"rule {str(rule)!r}: expected columns of numbers on both sides of ~; {name!r} has "
+                f"none that vary ({seen.schema[name].kind}); leave it out"
+            )
+    if (bits := saved(seen, rule)) < LEAST_WRITTEN:
+        raise SchemaError(
+            f"rule {str(rule)!r}: what it leaves varies about as much as {rule.target!r} itself "
+            f"({max(bits, 0):.1f} bits less, expected {LEAST_WRITTEN:g}); mend it or leave it out"
+        )
+    return measured(seen, rule)
+
+
+def saved(seen: Seen, rule: Derived) -> float:
+    """How many bits less a residual has than its column; 0 where too few rows have both."""
+    number, formula = _Number.of(seen, rule.target), rule.formula
+    assert isinstance(formula, Near)
+    formula = replace(formula, step=number.step, anchor=number.anchor)
+    off = number.off(formula)
+    known = ~np.isnan(off)
+    if known.sum() < FEWEST_WRITTEN:
+        return 0.0
+    return number.bits_of(number.values[known]) - number.bits_of(off)
+
+
+def _is_number(seen: Seen) -> Callable[[str], bool]:
+    """Whether a column can stand in such a rule."""
+    return lambda name: (
+        name in seen.numbers
+        and seen.role(name) == "number"
+        and (not pt.is_decimal(kind := seen.schema[name].type) or is_whole(kind))
+    )
 
 
 def measured(seen: Seen, rule: Derived) -> Derived:
-    """A rule that was written by hand with the grid of its column, and how near most rows are."""
-    if not isinstance(rule.formula, Near) or rule.target not in seen.numbers:
-        return rule
+    """A rule with the grid of its column, and how near most rows are."""
     number = _Number.of(seen, rule.target)
+    assert isinstance(rule.formula, Near)
     formula = replace(rule.formula, step=number.step, anchor=number.anchor)
     off = np.abs(number.off(formula))
     off = off[~np.isnan(off)]
@@ -114,10 +164,10 @@ class _Number:
     def of(cls, seen: Seen, name: str) -> "_Number":
         rows = max(FEWEST_FITTED, FITTED_CELLS // len(seen.numbers))
         values = seen.matrix[:rows, seen.numbers.index(name)]
-        numbers = seen.sketch.columns[name].numbers
+        numbers, decimals = seen.sketch.columns[name].numbers, seen.decimals(name)
         step, anchor = None, 0.0
-        if numbers is not None and numbers.lattice.regular and numbers.lattice.anchor is not None:
-            unit = 10.0**-numbers.lattice.decimals
+        if numbers is not None and decimals is not None and numbers.lattice.anchor is not None:
+            unit = 10.0**-decimals
             ticks = max(numbers.lattice.step, 1)
             step, anchor = ticks * unit, numbers.lattice.anchor % ticks * unit
         known = values[~np.isnan(values)]
@@ -143,6 +193,11 @@ class _Number:
         _, counts = np.unique(np.rint(off / self.grain), return_counts=True)
         shares = counts / max(len(off), 1)
         return float(-(shares * np.log2(shares)).sum())
+
+    @property
+    def is_moderate(self) -> bool:
+        """Whether sums of its squares are finite."""
+        return bool(np.nanmax(np.abs(self.values), initial=0.0) < _LARGEST)
 
     @property
     def factor(self) -> bool:
@@ -234,7 +289,9 @@ def _rule(
 
 
 def _near(seen: Seen, target: str, base: Linear | Power) -> Derived:
-    rule = Derived(target, Near(base, residual_name(target)), seen.decimals(target))
+    rule = Derived(
+        target, Near(base, residual_name(target, seen.schema.names)), seen.decimals(target)
+    )
     return measured(seen, rule)
 
 

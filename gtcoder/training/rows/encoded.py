@@ -3,6 +3,7 @@
 The order of every epoch follows from a seed alone, so a run can go on in mid-epoch after a crash.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -119,16 +120,17 @@ def _batches(window: Part, batch_rows: int) -> int:
 
 def _read_ahead(windows: Sequence[Part]) -> Iterator[Encoded]:
     """The rows of each window with some; those of the next are read while they are used."""
-    with ThreadPoolExecutor(1) as reader:
-        coming: Future[Encoded] | None = None
+    reader, coming = ThreadPoolExecutor(1), deque[Future[Encoded]]()
+    try:
         for window in windows:
-            if not window.rows:
-                continue
-            read, coming = coming, reader.submit(window.load)
-            if read is not None:
-                yield read.result()
-        if coming is not None:
-            yield coming.result()
+            if window.rows:
+                coming.append(reader.submit(window.load))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        reader.shutdown(wait=False, cancel_futures=True)  # an epoch may end before its windows
 
 
 def _share(order: np.ndarray, rank: int, world: int) -> np.ndarray:

@@ -223,8 +223,12 @@ def test_the_line_is_as_good_as_the_worst_topic(quick):
     assert "fair, because a detector sees clear differences" in fair["line"]
     assert ", though models learn" in fair["line"]
     assert graded(detector_auc=auc | {"synthetic": 0.95})["grade"] == "poor"
-    broken = [{"in_words": "a < b", "kept_share": {"synthetic": 0.8, "held_out": 1.0, "real": 1.0}}]
+    shares = {"synthetic": 0.8, "held_out": 1.0, "real": 1.0}
+    broken = [{"in_words": "a < b", "nearly": False, "kept_share": shares}]
     line = graded_line(judge({**changed(quick, detector_auc=auc), "rules": broken}), 120)
     assert line["grade"] == "fair"
     assert "20 % of the rows concerned break the rule “a < b”" in line["line"]
     assert "only 120 held-out rows" in line["line"]
+    near = [{"in_words": "a is within 1 of b", "nearly": True, "kept_share": shares}]
+    told = judge({**changed(quick, detector_auc=auc), "rules": near})
+    assert graded_line(told, 120)["grade"] == "good"

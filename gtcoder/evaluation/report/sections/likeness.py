@@ -32,19 +32,21 @@ def likeness(report: Mapping[str, Any]) -> Markup:
 def rules(report: Mapping[str, Any]) -> Markup | None:
     """How many rows keep each rule, the least kept first."""
     ranked = ranked_rules(report["rules"])
-    if not ranked:
+    nearly = [each for each in report["rules"] if each["nearly"]]
+    if not ranked and not nearly:
         return None
     rows = [
         (
             short(each["in_words"], 100),
             *_percents(each["kept_share"], ("synthetic", "held_out", "real")),
         )
-        for each in ranked[:MOST_RULES]
+        for each in [*ranked[:MOST_RULES], *nearly[:MOST_RULES]]
     ]
     cut = f" The {MOST_RULES} least kept of {len(ranked)}." if len(ranked) > MOST_RULES else ""
     lead = (
         "What every real row keeps, found by itself, and the share of rows that keep it where the "
         f"rule says something of them.{cut}"
+        + (" Of what is nearly so, as many are as near as 19 of 20 real rows." if nearly else "")
     )
     heads = ("", "synthetic", "held-out real", "real")
     return section("Rules between columns", table(heads, rows), lead=lead)
