@@ -13,6 +13,7 @@ from gtcoder.config import (
     Preset,
     TrainingConfig,
     coding_for,
+    epochs_for,
     learned_rows,
     validation_share,
 )
@@ -87,6 +88,12 @@ def test_large_tables_get_a_wider_decoder(layout):
     hidden = [Config.for_table(layout, rows).model.hidden for rows in (200, 32_561, 250_000, 10**6)]
     assert hidden == [192, 192, 320, 448]
     assert Config.for_table(layout, 25 * 10**6).model.hidden == 512
+
+
+def test_wide_rows_of_large_tables_are_seen_less_often():
+    assert epochs_for(227_000, fields=34) == 4
+    assert epochs_for(227_000, fields=15) == epochs_for(227_000, fields=5) == 5
+    assert epochs_for(2_000, fields=60) == epochs_for(2_000)
 
 
 def test_only_a_part_of_a_giant_table_is_learned():
