@@ -14,6 +14,7 @@ from gtcoder.rules.arithmetic import Linear, Power, Product, Ratio
 from gtcoder.rules.find.seen import Seen
 from gtcoder.rules.gap import Near, residual_name
 from gtcoder.rules.rule import Derived
+from gtcoder.schema.kind import CATEGORIES
 from gtcoder.table.types import is_whole
 
 LEAST_WRITTEN, FEWEST_WRITTEN = 1.0, 30
@@ -22,6 +23,7 @@ LEAST_BITS = 4.0
 """A residual is learned where it has so many bits less than the column: a 16th of its width."""
 MOST_TERMS = 5
 FEWEST_ROWS = 100
+"""Of which all columns are known."""
 _POOL = 8
 """Columns that are tried together before the dispensable ones are dropped."""
 _HARDLY = 0.1
@@ -96,13 +98,13 @@ def written(seen: Seen, rule: Derived) -> Derived:
     """A rule that was written by hand, with what is seen of it.
 
     Raises:
-        SchemaError: one of its columns has no numbers, or it tells next to nothing of its column.
+        SchemaError: one of its columns is none of numbers, or it tells next to nothing.
     """
     for name in rule.columns:
         if not _is_number(seen)(name):
             raise SchemaError(
-                f"rule {str(rule)!r}: expected columns of numbers on both sides of ~; {name!r} has "
-                f"none that vary ({seen.schema[name].kind}); leave it out"
+                f"rule {str(rule)!r}: expected numbers that vary on both sides of ~; {name!r} is "
+                f"{seen.schema[name].kind}; leave it out"
             )
     if (bits := saved(seen, rule)) < LEAST_WRITTEN:
         raise SchemaError(
@@ -129,6 +131,7 @@ def _is_number(seen: Seen) -> Callable[[str], bool]:
     return lambda name: (
         name in seen.numbers
         and seen.role(name) == "number"
+        and seen.schema[name].kind not in CATEGORIES
         and (not pt.is_decimal(kind := seen.schema[name].type) or is_whole(kind))
     )
 

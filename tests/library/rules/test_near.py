@@ -164,7 +164,7 @@ def test_a_line_can_be_written_and_taken_out():
         ("z ~ ", "a formula after ~"),
         ("z ~ 3 * w", "no column 'w'"),
         ("z ~ x / 0", "other than 0"),
-        ("z ~ 3 * colour", "'colour' has none that vary"),
+        ("z ~ 3 * colour", "'colour' is categorical"),
         ("z ~ 1000 * count", "varies about as much as 'z' itself"),
     ],
 )
