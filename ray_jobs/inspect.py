@@ -18,6 +18,7 @@ from gtcoder.errors import OutputError
 from gtcoder.progress import Reporter
 from gtcoder.rules.found import lines
 from gtcoder.rules.learned import FoundRules
+from gtcoder.rules.rule import is_near
 from gtcoder.schema.schema import Schema
 from gtcoder.sketch.column import ColumnSketch
 from gtcoder.sketch.table import TableSketch
@@ -101,7 +102,8 @@ def show_rules(found: FoundRules, console: Console) -> None:
     """Print the rules that all rows keep, and what of them follows from others."""
     told = list(lines(found))
     if told:
-        console.print("rules that every row keeps, and every synthetic row will:")
+        nearly = "; with ~, nearly" if any(map(is_near, found.rules.kept)) else ""
+        console.print(f"rules that every row keeps, and every synthetic row will{nearly}:")
     for line in told:
         console.print(f"  {escape(line)}", highlight=False)
     for rule in found.lost:

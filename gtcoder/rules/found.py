@@ -11,6 +11,7 @@ from gtcoder.rules.find.find import calendar, candidates
 from gtcoder.rules.find.near import written
 from gtcoder.rules.find.orders import coded
 from gtcoder.rules.find.seen import Seen
+from gtcoder.rules.gap import Near
 from gtcoder.rules.learned import FoundRules
 from gtcoder.rules.rule import Derived, Rule, is_near
 from gtcoder.rules.settle import NEARLY, is_shared, settled, told
@@ -153,9 +154,15 @@ def _see_kept(rule: Rule, tally: Tally, tolerance: float, shared: bool) -> None:
 
 
 def lines(found: FoundRules) -> Iterable[str]:
-    """What was found, a line for each rule: with how many rows break it, or that it follows."""
+    """What was found, a line for each rule.
+
+    It says how many rows break it, how near most rows are, or that it follows.
+    """
     for rule in found.rules.kept:
         few = found.broken.get(str(rule), 0)
-        yield f"{rule}" + (f"  ({few:,} rows break it)" if few else "")
+        told = f"  ({few:,} rows break it)" if few else ""
+        if isinstance(rule, Derived) and isinstance(rule.formula, Near):
+            told = f"  (19 of 20 rows within {rule.formula.within:.3g})"
+        yield f"{rule}{told}"
     for rule in found.rules.implied:
         yield f"{rule}  (follows)"
