@@ -232,3 +232,7 @@ def test_the_line_is_as_good_as_the_worst_topic(quick):
     near = [{"in_words": "a is within 1 of b", "nearly": True, "kept_share": shares}]
     told = judge({**changed(quick, detector_auc=auc), "rules": near})
     assert graded_line(told, 120)["grade"] == "good"
+    page = text_of(render({**quick, "rules": near}))
+    assert "a is within 1 of b" in page
+    assert "as near as in 19 of 20 real ones" in page
+    assert "What every real row keeps" not in page

@@ -42,12 +42,18 @@ def rules(report: Mapping[str, Any]) -> Markup | None:
         )
         for each in [*ranked[:MOST_RULES], *nearly[:MOST_RULES]]
     ]
-    cut = f" The {MOST_RULES} least kept of {len(ranked)}." if len(ranked) > MOST_RULES else ""
-    lead = (
-        "What every real row keeps, found by itself, and the share of rows that keep it where the "
-        f"rule says something of them.{cut}"
-        + (" Of what is nearly so, as many are as near as 19 of 20 real rows." if nearly else "")
-    )
+    lead = ""
+    if ranked:
+        cut = f" The {MOST_RULES} least kept of {len(ranked)}." if len(ranked) > MOST_RULES else ""
+        lead = (
+            "What every real row keeps, found by itself, and the share of rows that keep it where "
+            f"the rule says something of them.{cut} "
+        )
+    if nearly:
+        lead += (
+            "What nearly follows from other columns, and the share of rows in which it is as near "
+            "as in 19 of 20 real ones."
+        )
     heads = ("", "synthetic", "held-out real", "real")
     return section("Rules between columns", table(heads, rows), lead=lead)
 
