@@ -19,17 +19,23 @@ SPANS = {"seconds": 10**9, "minutes": 60 * 10**9, "hours": 3600 * 10**9, "days":
 
 
 @dataclass(frozen=True, slots=True)
-class Linear:
-    """Σ c_i · x_i + k, of one column or more."""
+class _OfTerms:
+    """What is computed of one column or more, each with a number."""
 
     terms: tuple[tuple[float, str], ...]
-    """Factors and columns."""
-    constant: float = 0
+    """Factors or exponents, and columns."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The columns it is of."""
         return tuple(name for _, name in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(_OfTerms):
+    """Σ c_i · x_i + k."""
+
+    constant: float = 0
 
     def of(self, columns: Mapping[str, pa.Array]) -> Values:
         """Σ c_i · x_i + k; whole numbers stay whole."""
@@ -131,17 +137,10 @@ class Remainder(_Divided):
 
 
 @dataclass(frozen=True, slots=True)
-class Power:
-    """k · Π x_i^p_i, of one column or more; 0 where one of them is not above 0."""
+class Power(_OfTerms):
+    """k · Π x_i^p_i; 0 where one of the columns is not above 0."""
 
-    terms: tuple[tuple[float, str], ...]
-    """Exponents and columns."""
     constant: float = 1
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The columns it is of."""
-        return tuple(name for _, name in self.terms)
 
     def of(self, columns: Mapping[str, pa.Array]) -> Values:
         """k · Π x_i^p_i."""

@@ -5,7 +5,7 @@ Shapes: B rows.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pyarrow as pa
@@ -152,7 +152,7 @@ def is_raised(rule: Rule) -> bool:
     return isinstance(rule, Derived) and isinstance(rule.formula, Above) and not rule.formula.gap
 
 
-def is_near(rule: Rule) -> bool:
+def is_near(rule: Rule) -> TypeGuard[Derived]:
     """Whether a column is nearly what a formula says, and its residual is learned."""
     return isinstance(rule, Derived) and isinstance(rule.formula, Near)
 

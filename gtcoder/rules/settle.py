@@ -75,9 +75,9 @@ class _Settling:
 
     def raise_above(self, rule: Derived) -> None:
         """Keep an order by raising a column that others nearly give, if it can be."""
-        near = next((r for r in self.rules if is_near(r) and r.columns[0] == rule.target), None)
+        near = next((r for r in self.rules if is_near(r) and r.target == rule.target), None)
         lows = set(rule.columns[1:])
-        if isinstance(near, Derived) and not any(rule.target in self.needs(low) for low in lows):
+        if near is not None and not any(rule.target in self.needs(low) for low in lows):
             assert isinstance(rule.formula, Above)
             formula = dataclasses.replace(rule.formula, gap="")
             self.given[rule.target] |= lows
@@ -123,7 +123,7 @@ def settled(
     for rule in lacking:
         _take_missing(state, rule, lacking)
     for rule in held:
-        if isinstance(rule, Derived) and is_near(rule):
+        if is_near(rule):
             state.give(rule)
     orders = [r for r in held if isinstance(r, Derived) and isinstance(r.formula, Above)]
     for rule in sorted(orders, key=lambda rule: told(rule, orders)):  # first those that say more
@@ -161,7 +161,7 @@ def _holds(rule: Rule, tally: Tally, sketch: TableSketch, tolerance: float, min_
         named = _named(tally.combinations, min_rows)
         return len(named) > 1 and _rows(named) >= COVERED * tally.kept
     if is_near(rule):
-        own = sketch.columns[rule.columns[0]]
+        own = sketch.columns[rule.target]
         beyond = tally.silent - tally.otherwise - own.nulls - own.nans
         near = tally.kept >= NEARLY * (tally.kept + tally.broken) > 0
         return near and beyond <= 0  # infinities, and numbers that floats do not hold, have none
@@ -292,7 +292,7 @@ def _is_ready(rule: Rule, left: Sequence[Rule], open_targets: set[str]) -> bool:
 
 def _is_given(rule: Rule, left: Sequence[Rule]) -> bool:
     """Whether a column that is raised is still to be computed."""
-    return any(is_near(other) and other.columns[0] == rule.columns[0] for other in left)
+    return any(is_near(other) and other.target == rule.columns[0] for other in left)
 
 
 def _broken(rules: Rules, others: Sequence[Rule], rows: pa.Table) -> list[Rule]:

@@ -277,7 +277,7 @@ class Completer:
         for rule, breaks in self.codec.rules.broken(table):
             broken |= breaks & concerned(rule)
         for rule in self.codec.rules.kept:
-            if isinstance(rule, Derived) and is_near(rule):
+            if is_near(rule):
                 drawn_from = concerned(rule) & ~missing[rule.target]
                 far |= drawn_from & (rule.agrees(table) == 0)
         return _BROKEN * broken + far

@@ -94,19 +94,25 @@ def natural_ends(sketch: ColumnSketch, rows: int) -> tuple[float, float]:
 
     On a grid they are the nearest values between them.
     """
-    support = support_of(sketch)
-    low, high = support.ends(rows)
-    grid = support.grid
+    low, high = support_of(sketch).ends(rows)
+    grid = natural_grid(sketch)
     if grid is None:
         return low, high
-    scale = sketch.type.scale if pt.is_decimal(sketch.type) else 0
-    unit = 10.0 ** (grid.decimals + scale)
     first, last = np.ceil(low - 1e-9), np.floor(high + 1e-9)
     if first > last:  # all rows about the same
         first = last = np.rint(low)
-    return float(first * grid.step + grid.anchor) / unit, float(
-        last * grid.step + grid.anchor
-    ) / unit
+    step, anchor = grid
+    return float(first * step + anchor), float(last * step + anchor)
+
+
+def natural_grid(sketch: ColumnSketch) -> tuple[float, float] | None:
+    """Step and anchor of a column's grid in its own unit; nothing of one without a grid."""
+    grid = _grid(sketch)
+    if grid is None:
+        return None
+    scale = sketch.type.scale if pt.is_decimal(sketch.type) else 0
+    unit = 10.0 ** -(grid.decimals + scale)
+    return grid.step * unit, grid.anchor * unit
 
 
 def support_of(sketch: ColumnSketch) -> Support:
