@@ -66,6 +66,9 @@ class ModelConfig(Strict):
     """Width of the decoder."""
     dropout: float = 0.0
     """Share of the decoder's inputs and units dropped in training."""
+    single_share: float = 1.0
+    """Share of the rows from which a number's single value counts in full as one unlike those
+    beside it; a rarer one does in part."""
     temperature: float = 1.0
     """Of the decoder's distributions once it is trained; below 1 they are sharpened."""
     tau: float = 0.95
@@ -212,6 +215,7 @@ def _default_rules(
         components=max(1, min(100, rows // 50)),
         hidden=_hidden(rows),
         dropout=round(min(0.2, 4 / rows**0.5), 3) if rows < DROPOUT_ROWS else 0.0,
+        single_share=min(1.0, (SINGLE_ROWS / rows) ** 2),
         temperature=round(1 - min(0.2, rows / 8_500, max(0.0, 340 / rows - 0.01)), 3),
         **ablations,
     )
@@ -256,6 +260,9 @@ def _paper_rules(
 
 MOST_ROWS = 25_000_000
 """Rows that are learned of a larger table, drawn evenly over it."""
+SINGLE_ROWS = 1_400
+"""In a table of so many rows or fewer, no single value counts in full; in one of 32,000, those of
+60 rows do. Each row of a small table is shown more often, so more rows must speak for a value."""
 DROPOUT_ROWS = 25_000
 """From so many rows on nothing is dropped: it would change little, and costs an eighth of a step.
 """

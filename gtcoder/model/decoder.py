@@ -78,6 +78,7 @@ class Decoder(nn.Module):
         autoregressive: bool,
         conditional: bool = False,
         dropout: float = 0,
+        single_share: float = 1,
     ) -> None:
         super().__init__()
         self.steps = steps_of(layout, cells=autoregressive)
@@ -91,9 +92,9 @@ class Decoder(nn.Module):
         self.step = nn.Parameter(torch.zeros(len(self.steps), hidden))
         self.seen, self.seen_cells, self.ahead = None, None, None
         if autoregressive:
-            self.seen = OutcomeTable([pairs[s] for s in coded], hidden, std=0.1)
+            self.seen = OutcomeTable([pairs[s] for s in coded], hidden, 0.1, single_share)
         if conditional:
-            self.ahead = OutcomeTable([pairs[s] for s in coded], hidden, std=0.1)
+            self.ahead = OutcomeTable([pairs[s] for s in coded], hidden, 0.1, single_share)
             self.tied, self.inverse = (nn.Linear(hidden, hidden, bias=False) for _ in range(2))
             nn.init.zeros_(self.tied.weight)
             with torch.no_grad():
@@ -101,7 +102,7 @@ class Decoder(nn.Module):
         if self.cells:
             numbers = [coded.index(s - 1) for s in self.cells]
             self.seen_cells = CellTable([pairs[s] for s in coded], numbers)
-        self.heads = OutcomeTable(pairs, hidden, std=0.0)
+        self.heads = OutcomeTable(pairs, hidden, 0.0, single_share)
         shares = [digit_frequencies(step, field.frequencies) for step, field in pairs]
         self.bias = nn.Parameter(torch.cat(shares).clamp_min(1e-6).log())
         if self.modes:

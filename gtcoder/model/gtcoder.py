@@ -65,6 +65,7 @@ class GTCoder(nn.Module):
             autoregressive=config.autoregressive,
             conditional=config.conditional,
             dropout=config.dropout,
+            single_share=config.single_share,
         )
         if config.conditional:
             self.context = nn.Linear(width, config.hidden)
@@ -82,8 +83,9 @@ class GTCoder(nn.Module):
         """Vectors of single values, which few rows have a say in: they decay when rows are few."""
         decoder, embedding = self.decoder, self.tokens.embedding.weight
         assert isinstance(embedding, nn.Parameter)
-        tables = [decoder.heads, decoder.seen, decoder.ahead]
-        return [embedding, *(table.free for table in tables if table is not None)]
+        tables = [t for t in (decoder.heads, decoder.seen, decoder.ahead) if t is not None]
+        vectors = [each for table in tables for each in (table.free, table.own)]
+        return [embedding, *(each for each in vectors if each is not None)]
 
     def encode(
         self, codes: Tensor, scalars: Tensor, whole: int = 0

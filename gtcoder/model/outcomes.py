@@ -26,6 +26,14 @@ def is_ordered(step: Step, field: Field) -> Tensor:
     return torch.arange(step.size) * step.divisor < field.present
 
 
+def single_shares(step: Step, field: Field) -> Tensor:
+    """The share of rows of each outcome that is one value in order, float32 (V_s,); 0 of others."""
+    if step.is_cell or step.size != field.cardinality:
+        return torch.zeros(step.size)
+    spread = torch.tensor(field.spread or [False] * step.size)
+    return torch.tensor(field.frequencies) * (is_ordered(step, field) & ~spread)
+
+
 def score_functions(rank: Tensor) -> Tensor:
     """Hermite polynomials of degree 1 and 2 of the normal scores of ranks in (0, 1), (..., 2).
 
@@ -66,15 +74,21 @@ class OutcomeTable(nn.Module):
 
     with a free increment d for each: a piecewise linear line (Gorishniy et al., On embeddings for
     numerical features, NeurIPS 2022). Increments that decay keep neighbours alike, where few rows
-    tell them apart; the smooth part takes what the whole column has in common.
+    tell them apart; the smooth part takes what the whole column has in common. Where the outcome is
+    a single value, such as a gain of 99,999, it may mean something else than its neighbours, and
+    min(1, share of rows / `single_share`) · own is added, which few rows say little of.
     """
 
     basis: Tensor
+    single: Tensor
+    weight: Tensor
     step: Tensor
     ordered: Tensor
     count: Tensor
 
-    def __init__(self, steps: Sequence[tuple[Step, Field]], hidden: int, std: float) -> None:
+    def __init__(
+        self, steps: Sequence[tuple[Step, Field]], hidden: int, std: float, single_share: float
+    ) -> None:
         super().__init__()
         basis = torch.cat([smooth_basis(*each) for each in steps])  # (V, 2)
         ordered = torch.cat([is_ordered(*each) for each in steps]).float().unsqueeze(1)  # (V, 1)
@@ -83,6 +97,12 @@ class OutcomeTable(nn.Module):
         count = torch.zeros(len(sizes), 1).index_add(0, step, ordered).clamp_min(1)
         self.smooth = nn.Parameter(std * torch.randn(len(sizes), basis.shape[1], hidden))
         self.free = nn.Parameter(std * torch.randn(len(basis), hidden) * (1 - ordered))
+        shares = torch.cat([single_shares(*each) for each in steps])
+        single = shares.nonzero()[:, 0]
+        weight = (shares[single] / single_share).clamp_max(1).unsqueeze(1)
+        self.own = nn.Parameter(torch.zeros(len(single), hidden)) if len(single) else None
+        self.register_buffer("single", single, persistent=False)
+        self.register_buffer("weight", weight, persistent=False)
         self.register_buffer("basis", basis, persistent=False)
         self.register_buffer("ordered", ordered, persistent=False)
         self.register_buffer("count", count, persistent=False)
@@ -97,7 +117,7 @@ class OutcomeTable(nn.Module):
         line = torch.where(self.ordered > 0, line - mean.index_select(0, self.step), self.free)
         for basis, smooth in zip(self.basis.unbind(1), self.smooth.unbind(1), strict=True):
             line = torch.addcmul(line, basis.unsqueeze(1), smooth.index_select(0, self.step))
-        return line
+        return line if self.own is None else line.index_add(0, self.single, self.own * self.weight)
 
 
 class CellTable(nn.Module):

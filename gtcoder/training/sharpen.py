@@ -58,8 +58,10 @@ def sharpen(model: GTCoder, rows: EncodedRows, *, seed: int, most: int | None = 
     z = reparameterise(mu, logvar, noise(mu, generator))
     outcomes = decoder.outcomes(codes, cells)
     shifts = [_shift(logits, temperature) for logits in _logits(model, z, outcomes)]
-    for parameter in (decoder.heads.free, decoder.heads.smooth, decoder.bias):
+    for parameter in (*decoder.heads.parameters(), decoder.bias):
         parameter.div_(temperature)
+    if model.config.conditional:
+        decoder.tied.weight.mul_(temperature)  # what a value given adds to a state is no logit
     decoder.bias.add_(torch.cat(shifts))
 
 

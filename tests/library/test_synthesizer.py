@@ -464,6 +464,16 @@ def test_rows_drawn_evenly_of_a_large_table_are_learned(table, capfd):
     assert some.bundle.codec.to_dict() == whole.bundle.codec.to_dict()
 
 
+def test_a_number_may_be_a_name():
+    """As a postcode is: what one means says nothing of those beside it."""
+    rng, rows, codes = np.random.default_rng(0), 20_000, 100
+    code, rural = rng.integers(0, codes, rows), rng.integers(0, 2, codes) == 1
+    odd = rng.random(rows) < 0.05  # so that it is no rule
+    table = pd.DataFrame({"code": 10_000 + 7 * code, "rural": rural[code] ^ odd})
+    drawn = Synthesizer(epochs=2, seed=0).fit(table).sample(4_000, seed=1)
+    assert (drawn["rural"] == rural[(drawn["code"] - 10_000) // 7]).mean() > 0.9
+
+
 def test_more_rows_are_learned_on(table, fitted, capsys):
     first = fitted.bundle
     again = pickle.loads(pickle.dumps(fitted))

@@ -11,7 +11,7 @@ from gtcoder.codec.layout import Layout, Scalar
 from gtcoder.model import decoder as decoder_module
 from gtcoder.model import steps as module
 from gtcoder.model.decoder import Decoder
-from gtcoder.model.outcomes import smooth_basis
+from gtcoder.model.outcomes import OutcomeTable, smooth_basis
 from gtcoder.model.steps import CELLS, cells_of, digit_frequencies, steps_of
 
 
@@ -205,6 +205,17 @@ def test_a_number_is_seen_in_full_and_alike_on_both_sides_of_an_edge(numbers):
     assert steps.min() > 0
     assert edge < 2 * steps.max(), "the line goes on over the edge"
     assert (cells[2:] == 0).all(), "one value, or none, has no place"
+
+
+def test_a_single_value_has_a_vector_of_its_own_as_far_as_rows_speak_for_it(field):
+    shares, spread = [0.1, 0.05, 0.4, 0.25, 0.2], (False, False, True, False, False)
+    number = field("x", shares, ordered=True, scalar=Scalar.UNIFORM, spread=spread, missing=1)
+    step = steps_of(Layout((number,)))[0]
+    table = OutcomeTable([(step, number)], 3, 0.1, single_share=0.2)
+    before = table()
+    torch.nn.init.ones_(table.own)
+    own = torch.tensor([0.5, 0.25, 0.0, 1.0, 0.0])  # bins and what is missing have none
+    torch.testing.assert_close(table() - before, own.unsqueeze(1).expand(5, 3))
 
 
 def test_drawing_adds_up_what_training_sees(numbers):

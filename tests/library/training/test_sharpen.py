@@ -45,6 +45,20 @@ def test_marginals_stay_and_doubt_falls(trained, sharpened, rows):
         assert entropy[1] < entropy[0]
 
 
+def test_what_is_given_is_seen_as_before(trained, sharpened, rows):
+    shard = rows.shard(rank=0, world=1, most=300, seed=0)
+    _, _, codes, cells = em.posteriors(trained, shard)
+    given = torch.arange(codes.shape[1]).expand_as(codes) % 2 == 0
+    states = []
+    for model in (trained, sharpened):
+        decoder = model.decoder
+        with torch.no_grad():
+            context = model.context_of(codes, torch.zeros(codes.shape), given)
+            outcomes = decoder.outcomes(codes, cells)
+            states.append(decoder.states(context, outcomes, given.t()[decoder.field].float()))
+    torch.testing.assert_close(states[1], states[0])
+
+
 def test_a_temperature_of_1_changes_nothing(trained, rows):
     model = copy.deepcopy(trained)
     sharpen(model, rows, seed=0)
