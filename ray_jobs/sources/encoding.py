@@ -14,13 +14,11 @@ from gtcoder.rules.rules import Rules
 from gtcoder.schema.schema import Schema
 from gtcoder.seeds import Purpose, generator
 from gtcoder.table.files import join, read_bytes, write_bytes
-from gtcoder.training.rows.encoded import WINDOW_ROWS
+from gtcoder.training.rows.encoded import window_rows
 from gtcoder.training.rows.parts import Shares, Written, write_part
 
 CODEC, SCHEMA, RULES = "codec.json", "schema.json", "rules.json"
 """In the folder of a run."""
-PART_ROWS = 500_000
-"""At most about so many rows are in one encoded part."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,11 +53,11 @@ class Encoding:
 
     def shares(self, layout: Layout) -> Shares:
         """What of each part goes into the files of held-out and sampled rows."""
-        sampled = self.rows > WINDOW_ROWS
+        sampled = self.rows > window_rows(len(layout.fields))
         return Shares.of(self.rows, layout, fraction=self.fraction, sampled=sampled)
 
     def write(self, codec: Codec, batches: Iterable[pa.Table], name: str | None) -> Written:
-        """Encode batches into parts of about `PART_ROWS`, called after a name or their content."""
+        """Encode batches into parts of a quarter window, called after a name or their content."""
         layout = codec.layout
         if self.rows < self.table_rows:
             batches = self._drawn(batches, name)
@@ -91,11 +89,11 @@ class Encoding:
 
 
 def _in_parts(codec: Codec, batches: Iterable[pa.Table]) -> Iterator[Encoded]:
-    """Rows, encoded, in runs of about `PART_ROWS`."""
-    pending: list[Encoded] = []
+    """Rows, encoded, in runs of about a quarter of what a worker has in memory."""
+    most, pending = window_rows(len(codec.layout.fields)) // 4, list[Encoded]()
     for batch in batches:
         pending.append(codec.encode(batch))
-        if sum(map(len, pending)) >= PART_ROWS:
+        if sum(map(len, pending)) >= most:
             yield concat(pending)
             pending = []
     if pending:

@@ -17,7 +17,9 @@ from gtcoder.training.rows.held_out import held_out
 from gtcoder.training.rows.parts import Part, open_parts, stored
 
 WINDOW_ROWS = 2_000_000
-"""Rows a worker has in memory: a smaller table whole, of a larger one two windows."""
+"""Rows a worker has in memory at most: a smaller table whole, of a larger one two halves."""
+WINDOW_VALUES = 1 << 25
+"""And never many more codes than these (200 MB), however wide the rows."""
 
 
 @dataclass(slots=True)
@@ -53,9 +55,13 @@ class EncodedRows:
         """Number of training rows."""
         return sum(part.rows for part in self.parts)
 
+    @property
+    def _window_rows(self) -> int:
+        return window_rows(self.validation.codes.shape[1])
+
     def whole(self) -> Encoded | None:
         """All training rows when they fit the window, loaded once; else nothing."""
-        if self._whole is None and self.rows <= WINDOW_ROWS:
+        if self._whole is None and self.rows <= self._window_rows:
             self._whole = concat([part.load() for part in self.parts])
         return self._whole
 
@@ -97,7 +103,7 @@ class EncodedRows:
         number = 0
         for index in _share(rng.permutation(len(self.parts)), rank, world):
             pending.append(self.parts[index])
-            if sum(part.rows for part in pending) >= WINDOW_ROWS // 2:
+            if sum(part.rows for part in pending) >= self._window_rows // 2:
                 yield _shuffled(pending, generator(seed, Purpose.WINDOW, epoch, rank, number))
                 pending, number = [], number + 1
         if pending:
@@ -111,6 +117,11 @@ class EncodedRows:
             rows = self.sample
         kept = some(rows, most, generator(seed, Purpose.SAMPLE))
         return take(kept, _share(np.arange(len(kept)), rank, world))
+
+
+def window_rows(fields: int) -> int:
+    """Rows of so many fields that a worker has in memory at most."""
+    return max(1, min(WINDOW_ROWS, WINDOW_VALUES // fields))
 
 
 def _batches(window: Part, batch_rows: int) -> int:

@@ -71,6 +71,17 @@ def windowed(monkeypatch):
     monkeypatch.setattr(rows, "WINDOW_ROWS", 1_000)
 
 
+def test_of_wide_rows_fewer_are_in_memory(encoded, monkeypatch):
+    fields = encoded.codes.shape[1]
+    assert rows.window_rows(10) == rows.WINDOW_ROWS
+    assert rows.window_rows(1_000) < 40_000
+    monkeypatch.setattr(rows, "WINDOW_VALUES", 1_000 * fields)
+    table = in_parts(encoded, 500, 1_000, 1_500, 2_000, 2_500)
+    table.validation = take(encoded, slice(0, 1))
+    assert table.whole() is None
+    assert as_set(epoch(table, steps=30)) == as_set(encoded)
+
+
 @pytest.mark.parametrize("at", [(1,), (700, 701, 2_000)])
 def test_held_out_does_not_depend_on_the_cut(encoded, at):
     whole = held_out(encoded, 5, 0.2)
