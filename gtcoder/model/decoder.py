@@ -18,7 +18,7 @@ from gtcoder.model.outcomes import CellTable, OutcomeTable
 from gtcoder.model.steps import CELLS, cells_of, digit_frequencies, steps_of
 
 FEW_STEPS = 128
-"""Of so many at most the running sums are one product, which is faster than adding them up."""
+"""The running sums over so many are one product, which is faster than adding them up."""
 
 
 class Tables(NamedTuple):
@@ -239,8 +239,13 @@ class Decoder(nn.Module):
         """
         flat = [each.flatten(1) for each in seen]
         if len(self.steps) > FEW_STEPS:
-            added = torch.cat(flat)[self.place]
-            return first.flatten() + (added.cumsum(0) - added)[self.grouped.order]
+            found, total = [], first.flatten()
+            for added in torch.cat(flat)[self.place].split(FEW_STEPS):
+                before = added.new_ones(len(added) + 1, len(added)).tril(-1)
+                sums = torch.addmm(total, before, added)
+                found.append(sums[:-1])
+                total = sums[-1]
+            return torch.cat(found)[self.grouped.order]
         before = self.before.split([len(each) for each in seen], 1)
         sums = torch.addmm(first.flatten(), before[0], flat[0])
         for each, added in zip(before[1:], flat[1:], strict=True):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gtcoder.codec.layout import Encoded, Layout
+from gtcoder.codec.layout import Encoded, Layout, take
 from gtcoder.config import Config
 from gtcoder.model.gtcoder import Asked, GTCoder, Losses
 from gtcoder.seeds import Purpose, torch_seed
@@ -36,6 +36,9 @@ MID_EPOCH_SECONDS = 60.0
 """Within an epoch, so often."""
 KEEP_STEPS = 16
 """Within an epoch, workers ask each other about a checkpoint every so many steps."""
+STATE_VALUES = 1 << 26
+"""Numbers in what the decoder's heads see at once, at most (268 MB, and several times as much in
+all); a larger batch of a worker is taken in parts, whose gradients are added up."""
 VALIDATION_STEPS = 10
 """Steps between two validations at least."""
 SHARPEN_SHARE = 0.1
@@ -119,6 +122,8 @@ class Training:
         self.optimizer = optimizer_of(self.model, self.config)
         self.validation = Validation(self.model, rows.validation, self.config, options.seed)
         self.local_rows = max(1, min(self.config.batch_rows, rows.rows) // self.world)
+        values = len(self.model.decoder.steps) * config.model.hidden
+        self.at_once = max(1, STATE_VALUES // values)
         self.epoch_steps = max(1, rows.rows // (self.local_rows * self.world))
         self.keeper = Keeper(checkpoints, self.model, self.optimizer, self.validation)
         self.state = self.keeper.resumed() or State(warm_over=start is not None)
@@ -174,14 +179,28 @@ class Training:
 
     def _step(self, batch: Encoded) -> Tensor:
         """One optimizer step; the batch's losses, and 1, (5,)."""
-        codes, scalars = to_device(batch, self.device)
-        bf16 = self.device.type == "cuda"
         key = torch_seed(
             self.options.seed, Purpose.STEP, self.state.epoch, self.state.step, self.rank
         )
-        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
-        with seeded(key, self.device), autocast:
-            noise = torch.randn(len(batch), self.model.config.latent, device=self.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(
+                self.config, self._steps_done, self._steps_at_most, self.state.share
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        count = -(-len(batch) // self.at_once)
+        with seeded(key, self.device):
+            sums = [
+                self._gradients(take(batch, slice(k, None, count)), batch) for k in range(count)
+            ]
+        clip(self.model)
+        self.optimizer.step()
+        return torch.stack(sums).sum(0)
+
+    def _gradients(self, rows: Encoded, batch: Encoded) -> Tensor:
+        """Add those of some rows of a batch; their part of its losses, and of 1, (5,)."""
+        codes, scalars = to_device(rows, self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            noise = torch.randn(len(rows), self.model.config.latent, device=self.device)
             losses: Losses = self.wrapped(
                 codes,
                 scalars,
@@ -189,15 +208,9 @@ class Training:
                 against_mixture=self.state.fitted,
                 asked=self._asked(codes),
             )
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(
-                self.config, self._steps_done, self._steps_at_most, self.state.share
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        objective(losses, self.config, fitted=self.state.fitted).backward()
-        clip(self.model)
-        self.optimizer.step()
-        return torch.stack([*losses, losses.contrastive.new_ones(())]).detach()
+        share = len(rows) / len(batch)
+        (share * objective(losses, self.config, fitted=self.state.fitted)).backward()
+        return share * torch.stack([*losses, losses.contrastive.new_ones(())]).detach()
 
     def _asked(self, codes: Tensor) -> Asked | None:
         """The rows of a batch that are to be completed."""

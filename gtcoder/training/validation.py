@@ -14,6 +14,8 @@ from gtcoder.training.rows.batch import to_device
 
 CHUNK_ROWS = 1_024
 """Rows scored at once; a smaller validation set is repeated to so many, with fresh noise."""
+CHUNK_VALUES = 1 << 25
+"""And never more than have so many numbers for the decoder's heads (134 MB)."""
 WARM_PATIENCE = 2
 """Validations without a better one after which the warm share ends early."""
 
@@ -25,6 +27,8 @@ class Validation:
         self.model, self.config, self.seed = model, config, seed
         self.best: dict[str, Tensor] = {}
         """The weights of the best validation since the mixture was fitted."""
+        values = len(model.decoder.steps) * model.config.hidden
+        self.chunk = max(1, min(CHUNK_ROWS, CHUNK_VALUES // values))
         repeats = -(-CHUNK_ROWS // len(held)) if len(held) else 0
         rows = torch.arange(len(held)).repeat(max(repeats, 1)).numpy()
         self.held = take(held, rows)
@@ -39,9 +43,9 @@ class Validation:
             return None
         self.model.eval()
         total = torch.zeros(2, dtype=torch.float64, device=device)
-        step = distributed.world() * CHUNK_ROWS
-        for start in range(distributed.rank() * CHUNK_ROWS, len(self.held), step):
-            codes, scalars = to_device(take(self.held, slice(start, start + CHUNK_ROWS)), device)
+        step = distributed.world() * self.chunk
+        for start in range(distributed.rank() * self.chunk, len(self.held), step):
+            codes, scalars = to_device(take(self.held, slice(start, start + self.chunk)), device)
             rng = torch_generator(self.seed, Purpose.VALIDATION, start)
             noise = torch.randn(len(codes), self.model.config.latent, generator=rng).to(device)
             losses = self.model(codes, scalars, noise=noise, against_mixture=fitted)

@@ -158,6 +158,18 @@ def test_patience_can_run_out_within_one_epoch(layout, rows, small):
     assert trained.rows < rows.rows / 2
 
 
+def test_a_batch_may_be_taken_in_parts(layout, rows, small, monkeypatch):
+    """As a wide one is; the gradients add up to those of the whole."""
+    config = small(epochs=6, learning_rate=1e-2)
+    whole = train(layout, rows, config).history
+    monkeypatch.setattr(training, "STATE_VALUES", 1 << 11)
+    parts = train(layout, rows, config).history
+    assert [line["epoch"] for line in parts] == [line["epoch"] for line in whole]
+    assert parts[-1]["validation"] != whole[-1]["validation"]
+    for name in ("validation", "reconstruction", "kl_label", "contrastive"):
+        assert abs(parts[-1][name] - whole[-1][name]) < 0.2, name
+
+
 def test_it_keeps_the_best(layout, rows, small):
     run = Training(layout, rows, small(epochs=8, learning_rate=0.1), RunOptions(), Memory())
     trained = run.run()
@@ -216,9 +228,11 @@ from gtcoder.config import Config
 from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.training.start import Start
 from gtcoder.codec.layout import Encoded, Layout
+from gtcoder.training import loop
 from gtcoder.training.loop import train
 
 given = torch.load(f"{folder}/given.pt")
+loop.STATE_VALUES = given["at_once"]
 layout = Layout.from_dict(json.loads(given["layout"]))
 encoded = Encoded(given["codes"].numpy(), given["scalars"].numpy())
 rows = EncodedRows.of(encoded, seed=0, validation_fraction=0.1)
@@ -228,7 +242,10 @@ result = {**trained.model.state_dict(), "rows": torch.tensor(trained.rows),
 """
 
 
-def test_two_workers_end_with_one_model(two_workers, tmp_path, layout, encoded, rows, small):
+@pytest.mark.parametrize("at_once", [1 << 26, 1 << 11], ids=["whole batches", "in parts"])
+def test_two_workers_end_with_one_model(
+    two_workers, tmp_path, layout, encoded, rows, small, at_once
+):
     config = small(epochs=4, learning_rate=1e-2)
     torch.save(
         {
@@ -236,6 +253,7 @@ def test_two_workers_end_with_one_model(two_workers, tmp_path, layout, encoded, 
             "scalars": torch.from_numpy(encoded.scalars),
             "layout": json.dumps(layout.to_dict()),
             "config": config.to_dict(),
+            "at_once": at_once,
         },
         tmp_path / "given.pt",
     )
