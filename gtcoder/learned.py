@@ -120,7 +120,8 @@ class Learned:
 
 
 _BY_ROWS = ("components", "dropout", "temperature")
-"""What of a model follows from the number of rows and changes no tensor of the network."""
+"""What of a model follows from the number of rows and changes no tensor of the network, nor what
+one means, as `single_share` would."""
 
 
 def wrong_columns(schema: Schema, found: pa.Schema) -> dict[str, str]:

@@ -23,6 +23,8 @@ from gtcoder.training.rows.batch import to_device
 from gtcoder.training.rows.encoded import EncodedRows
 
 CHUNK_ROWS = 1_024
+CHUNK_VALUES = 1 << 25
+"""Rows that are looked at together, and numbers that the decoder's heads see of them, at most."""
 ROWS = 10_000
 """So many rows are looked at, at most."""
 _PERCENTS = np.arange(1, 100)
@@ -33,8 +35,9 @@ def negative_elbo(model: GTCoder, rows: Encoded) -> np.ndarray:
     """−log p(row | z) + log q(z | row) − log p(z) at one draw of z, nats, float32 (B,)."""
     device = model.mixture.means.device
     found = [np.zeros(0, np.float32)]
-    for start in range(0, len(rows), CHUNK_ROWS):
-        codes, scalars = to_device(take(rows, slice(start, start + CHUNK_ROWS)), device)
+    chunk = min(CHUNK_ROWS, model.rows_within(CHUNK_VALUES))
+    for start in range(0, len(rows), chunk):
+        codes, scalars = to_device(take(rows, slice(start, start + chunk)), device)
         rng = torch_generator(0, Purpose.VALIDATION, start)
         noise = torch.randn(len(codes), model.config.latent, generator=rng).to(device)
         mu, logvar, _ = model.encode(codes, scalars)

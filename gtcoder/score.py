@@ -197,6 +197,6 @@ def needs_completing(model: GTCoder) -> None:
 def chunks(model: GTCoder, encoded: Encoded) -> Iterator[tuple[Tensor, Tensor]]:
     """Codes and scalars (B, K) of as many rows at a time as there is room for."""
     device = model.mixture.means.device
-    rows = max(1, CHUNK_VALUES // (len(model.decoder.steps) * model.config.hidden))
+    rows = model.rows_within(CHUNK_VALUES)
     for start in range(0, len(encoded), rows):
         yield to_device(take(encoded, slice(start, start + rows)), device)

@@ -87,6 +87,10 @@ class GTCoder(nn.Module):
         vectors = [each for table in tables for each in (table.free, table.own)]
         return [embedding, *(each for each in vectors if each is not None)]
 
+    def rows_within(self, values: int) -> int:
+        """Of how many rows the decoder's heads see so many numbers at most; one at least."""
+        return max(1, values // (len(self.decoder.steps) * self.config.hidden))
+
     def encode(
         self, codes: Tensor, scalars: Tensor, whole: int = 0
     ) -> tuple[Tensor, Tensor, Tensor]:

@@ -39,6 +39,8 @@ KEEP_STEPS = 16
 STATE_VALUES = 1 << 26
 """Numbers in what the decoder's heads see at once, at most (268 MB, and several times as much in
 all); a larger batch of a worker is taken in parts, whose gradients are added up."""
+LEAST_PART = 32
+"""Rows of such a part, at least: of each some are completed, and some have all tokens fused."""
 VALIDATION_STEPS = 10
 """Steps between two validations at least."""
 SHARPEN_SHARE = 0.1
@@ -122,8 +124,7 @@ class Training:
         self.optimizer = optimizer_of(self.model, self.config)
         self.validation = Validation(self.model, rows.validation, self.config, options.seed)
         self.local_rows = max(1, min(self.config.batch_rows, rows.rows) // self.world)
-        values = len(self.model.decoder.steps) * config.model.hidden
-        self.at_once = max(1, STATE_VALUES // values)
+        self.at_once = max(self.model.rows_within(STATE_VALUES), LEAST_PART)
         self.epoch_steps = max(1, rows.rows // (self.local_rows * self.world))
         self.keeper = Keeper(checkpoints, self.model, self.optimizer, self.validation)
         self.state = self.keeper.resumed() or State(warm_over=start is not None)
@@ -178,7 +179,7 @@ class Training:
             yield next(batches)
 
     def _step(self, batch: Encoded) -> Tensor:
-        """One optimizer step; the batch's losses, and 1, (5,)."""
+        """One optimizer step; the batch's losses, and 1, (6,)."""
         key = torch_seed(
             self.options.seed, Purpose.STEP, self.state.epoch, self.state.step, self.rank
         )
@@ -197,7 +198,10 @@ class Training:
         return torch.stack(sums).sum(0)
 
     def _gradients(self, rows: Encoded, batch: Encoded) -> Tensor:
-        """Add those of some rows of a batch; their part of its losses, and of 1, (5,)."""
+        """Add those of some rows of a batch; their part of its losses, and of 1, (6,).
+
+        The floor of free bits is compared with these rows' mean, over all workers.
+        """
         codes, scalars = to_device(rows, self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             noise = torch.randn(len(rows), self.model.config.latent, device=self.device)
@@ -222,7 +226,7 @@ class Training:
         """Count a step; validate, report and keep the state when it is time to.
 
         Args:
-            sums: of the losses since the last validation, and of their steps (5,).
+            sums: of the losses since the last validation, and of their steps (6,).
         """
         state, looked = self.state, self.clock.step()
         state.step += 1

@@ -68,7 +68,7 @@ def sharpen(model: GTCoder, rows: EncodedRows, *, seed: int, most: int | None = 
 def _logits(model: GTCoder, z: Tensor, outcomes: Tensor) -> list[Tensor]:
     """Logits of every step for all rows, (B, V_s) each, decoded a few rows at a time."""
     decoder = model.decoder
-    chunk = max(1, CHUNK_VALUES // (len(decoder.step_sizes) * model.config.hidden))
+    chunk = model.rows_within(CHUNK_VALUES)
     parts = [
         decoder.logits(decoder.states(decoder.expand(some), given))
         for some, given in zip(z.split(chunk), outcomes.split(chunk, 1), strict=True)

@@ -41,4 +41,4 @@ class Start:
         total = min(ROWS_AT_THE_END, rows.rows / max(1 - self.share, 1e-9), known)
         new = rows.shard(rank=0, world=1, most=max(1, round((1 - self.share) * total)), seed=seed)
         both = concat([new, take(self.rows, slice(round(self.share * total)))])
-        return EncodedRows([Part(len(both), lambda: both)], rows.validation)
+        return EncodedRows([Part(len(both), lambda: both)], rows.validation, both)

@@ -27,8 +27,7 @@ class Validation:
         self.model, self.config, self.seed = model, config, seed
         self.best: dict[str, Tensor] = {}
         """The weights of the best validation since the mixture was fitted."""
-        values = len(model.decoder.steps) * model.config.hidden
-        self.chunk = max(1, min(CHUNK_ROWS, CHUNK_VALUES // values))
+        self.chunk = min(CHUNK_ROWS, model.rows_within(CHUNK_VALUES))
         repeats = -(-CHUNK_ROWS // len(held)) if len(held) else 0
         rows = torch.arange(len(held)).repeat(max(repeats, 1)).numpy()
         self.held = take(held, rows)

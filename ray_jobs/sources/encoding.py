@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from gtcoder.codec.codec import Codec
-from gtcoder.codec.layout import Encoded, Layout, concat, none
+from gtcoder.codec.layout import Encoded, Layout, concat, none, take
 from gtcoder.errors import OutputError
 from gtcoder.rules.rules import Rules
 from gtcoder.schema.schema import Schema
@@ -90,12 +90,15 @@ class Encoding:
 
 def _in_parts(codec: Codec, batches: Iterable[pa.Table]) -> Iterator[Encoded]:
     """Rows, encoded, in runs of about a quarter of what a worker has in memory."""
-    most, pending = window_rows(len(codec.layout.fields)) // 4, list[Encoded]()
+    most = max(window_rows(len(codec.layout.fields)) // 4, 1)
+    pending: list[Encoded] = []
     for batch in batches:
-        pending.append(codec.encode(batch))
-        if sum(map(len, pending)) >= most:
-            yield concat(pending)
-            pending = []
+        encoded = codec.encode(batch)
+        for start in range(0, len(encoded), most):
+            pending.append(take(encoded, slice(start, start + most)))
+            if sum(map(len, pending)) >= most:
+                yield concat(pending)
+                pending = []
     if pending:
         yield concat(pending)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import ray.data
 
@@ -19,6 +20,7 @@ from gtcoder.sampling.sample import Sampler
 from gtcoder.table.delimited.csv_format import CsvFormat
 from gtcoder.table.files import list_files, read_bytes
 from gtcoder.table.locate import locate
+from gtcoder.training.rows import encoded as encoded_rows
 from gtcoder.training.rows.encoded import EncodedRows
 from gtcoder.training.rows.parts import write_manifest
 from ray_jobs.cluster.cluster import present
@@ -170,6 +172,17 @@ def test_of_a_large_table_rows_drawn_evenly_are_encoded(
     blocks = DatasetSource.of(ray.data.read_parquet(str(table_folder)))
     lines = encoded(tmp_path / "d", blocks, 0)[1]
     assert 220 < sum(int(line["train"]) for line in lines) < 380
+
+
+def test_parts_of_wide_rows_have_fewer(table_folder, tmp_path, bundle_path, monkeypatch):
+    codec = Bundle.load(bundle_path).codec
+    monkeypatch.setattr(encoded_rows, "WINDOW_VALUES", 200 * len(codec.layout.fields))
+    batch = pq.read_table(table_folder).select(codec.schema.arrow.names)
+    rows = {"rows": len(batch), "table_rows": len(batch)}
+    job = Encoding(run=str(tmp_path), folder=str(tmp_path / "e"), **rows, seed=0, fraction=0.0)
+    parts = [line["train"] for line in job.write(codec, [batch], "piece").lines]
+    assert sum(parts) == len(batch)
+    assert max(parts) <= 50
 
 
 def checkpointed_history(run):

@@ -90,6 +90,13 @@ def test_large_tables_get_a_wider_decoder(layout):
     assert Config.for_table(layout, 25 * 10**6).model.hidden == 512
 
 
+def test_single_values_count_sooner_in_larger_tables(layout):
+    shares = [Config.for_table(layout, rows).model.single_share for rows in ROWS]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == 1
+    assert Config.for_table(layout, 32_561).model.single_share * 32_561 == pytest.approx(60, abs=1)
+
+
 def test_wide_rows_of_large_tables_are_seen_less_often():
     assert epochs_for(227_000, fields=34) == 4
     assert epochs_for(227_000, fields=15) == epochs_for(227_000, fields=5) == 5

@@ -121,7 +121,7 @@ class EncodedRows:
 
 def window_rows(fields: int) -> int:
     """Rows of so many fields that a worker has in memory at most."""
-    return max(1, min(WINDOW_ROWS, WINDOW_VALUES // fields))
+    return max(1, min(WINDOW_ROWS, WINDOW_VALUES // max(fields, 1)))
 
 
 def _batches(window: Part, batch_rows: int) -> int:
@@ -145,8 +145,8 @@ def _read_ahead(windows: Sequence[Part]) -> Iterator[Encoded]:
 
 
 def _share(order: np.ndarray, rank: int, world: int) -> np.ndarray:
-    """What one worker takes of things in order; all of them when there are too few to share."""
-    return order[rank::world] if len(order) >= world else order
+    """What one worker takes of things in order; of too few to share all, each others first."""
+    return order[rank::world] if len(order) >= world else np.roll(order, -rank)
 
 
 def _shuffled(parts: Sequence[Part], rng: np.random.Generator) -> Part:

@@ -235,10 +235,11 @@ def test_drawing_adds_up_what_training_sees(numbers):
         state = state + added[at]
 
 
-def test_the_sums_of_many_steps_are_those_of_few(numbers, monkeypatch):
+@pytest.mark.parametrize("block", [1, 3])
+def test_the_sums_of_many_steps_are_those_of_few(numbers, monkeypatch, block):
     decoder = random_decoder(numbers).eval()
     drawn = outcomes(decoder, all_rows(numbers))
     z = torch.randn(1, 2).expand(drawn.shape[1], 2)
     few = decoder.states(decoder.expand(z), drawn)
-    monkeypatch.setattr(decoder_module, "FEW_STEPS", 1)
+    monkeypatch.setattr(decoder_module, "FEW_STEPS", block)
     torch.testing.assert_close(decoder.states(decoder.expand(z), drawn), few)

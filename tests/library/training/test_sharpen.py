@@ -3,10 +3,13 @@
 import copy
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
+from gtcoder.codec.layout import Encoded, Layout, Scalar
 from gtcoder.model.fusion import reparameterise
+from gtcoder.model.gtcoder import GTCoder
 from gtcoder.seeds import Purpose, torch_generator
 from gtcoder.training import em
 from gtcoder.training import sharpen as module
@@ -43,6 +46,24 @@ def test_marginals_stay_and_doubt_falls(trained, sharpened, rows):
         torch.testing.assert_close(after.mean(0), before.mean(0), atol=0.005, rtol=0.05)
         entropy = [torch.special.entr(each).sum(1).mean() for each in (before, after)]
         assert entropy[1] < entropy[0]
+
+
+def test_single_values_are_sharpened_too(field, small):
+    shares, rng = [0.1, 0.2, 0.3, 0.4], np.random.default_rng(0)
+    single = {"scalar": Scalar.UNIFORM, "spread": (False,) * 4}
+    number = field("x", shares, ordered=True, discrete=False, **single)
+    layout = Layout((number, field("y", shares)))
+    codes = rng.choice(4, (2_000, 2), p=shares).astype(np.int16)
+    rows = EncodedRows.of(
+        Encoded(codes, np.zeros(codes.shape, np.float32)), seed=0, validation_fraction=0.0
+    )
+    torch.manual_seed(0)
+    before = GTCoder(layout, small(single_share=0.1, temperature=0.5).model).eval()
+    torch.nn.init.normal_(before.decoder.heads.own, std=3)
+    after = copy.deepcopy(before)
+    sharpen(after, rows, seed=0)
+    for was, now in zip(distributions(before, rows), distributions(after, rows), strict=True):
+        torch.testing.assert_close(now.mean(0), was.mean(0), atol=0.005, rtol=0.05)
 
 
 def test_what_is_given_is_seen_as_before(trained, sharpened, rows):

@@ -73,7 +73,7 @@ def windowed(monkeypatch):
 
 def test_of_wide_rows_fewer_are_in_memory(encoded, monkeypatch):
     fields = encoded.codes.shape[1]
-    assert rows.window_rows(10) == rows.WINDOW_ROWS
+    assert rows.window_rows(10) == rows.window_rows(0) == rows.WINDOW_ROWS
     assert rows.window_rows(1_000) < 40_000
     monkeypatch.setattr(rows, "WINDOW_VALUES", 1_000 * fields)
     table = in_parts(encoded, 500, 1_000, 1_500, 2_000, 2_500)
@@ -157,6 +157,13 @@ def test_more_workers_than_parts(encoded):
     rows = in_parts(encoded, 1_500)
     shares = [epoch(rows, steps=5, rank=r, world=3) for r in range(3)]
     assert (shares[0].scalars != shares[1].scalars).any()
+
+
+@pytest.mark.usefixtures("windowed")
+def test_of_fewer_parts_than_workers_none_is_left_out(encoded):
+    table = in_parts(encoded, 1_500)
+    shares = [epoch(table, steps=15, rank=r, world=3) for r in range(3)]
+    assert set.union(*map(as_set, shares)) == as_set(encoded)
 
 
 @pytest.mark.parametrize("skip", [0, 1, 7, 13, 31])
