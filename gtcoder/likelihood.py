@@ -21,10 +21,8 @@ from gtcoder.model.prior import gaussian_log_prob
 from gtcoder.seeds import Purpose, generator, torch_generator
 from gtcoder.training.rows.batch import to_device
 from gtcoder.training.rows.encoded import EncodedRows
+from gtcoder.training.validation import chunk_rows
 
-CHUNK_ROWS = 1_024
-CHUNK_VALUES = 1 << 25
-"""Rows that are looked at together, and numbers that the decoder's heads see of them, at most."""
 ROWS = 10_000
 """So many rows are looked at, at most."""
 _PERCENTS = np.arange(1, 100)
@@ -35,7 +33,7 @@ def negative_elbo(model: GTCoder, rows: Encoded) -> np.ndarray:
     """−log p(row | z) + log q(z | row) − log p(z) at one draw of z, nats, float32 (B,)."""
     device = model.mixture.means.device
     found = [np.zeros(0, np.float32)]
-    chunk = min(CHUNK_ROWS, model.rows_within(CHUNK_VALUES))
+    chunk = chunk_rows(model)
     for start in range(0, len(rows), chunk):
         codes, scalars = to_device(take(rows, slice(start, start + chunk)), device)
         rng = torch_generator(0, Purpose.VALIDATION, start)

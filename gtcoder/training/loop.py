@@ -190,15 +190,14 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         count = -(-len(batch) // self.at_once)
         with seeded(key, self.device):
-            sums = [
-                self._gradients(take(batch, slice(k, None, count)), batch) for k in range(count)
-            ]
+            parts = [take(batch, slice(k, None, count)) for k in range(count)]
+            sums = [self._gradients(part, len(part) / len(batch)) for part in parts]
         clip(self.model)
         self.optimizer.step()
         return torch.stack(sums).sum(0)
 
-    def _gradients(self, rows: Encoded, batch: Encoded) -> Tensor:
-        """Add those of some rows of a batch; their part of its losses, and of 1, (6,).
+    def _gradients(self, rows: Encoded, share: float) -> Tensor:
+        """Add those of a share of a batch; its part of the batch's losses, and of 1, (6,).
 
         The floor of free bits is compared with these rows' mean, over all workers.
         """
@@ -212,7 +211,6 @@ class Training:
                 against_mixture=self.state.fitted,
                 asked=self._asked(codes),
             )
-        share = len(rows) / len(batch)
         (share * objective(losses, self.config, fitted=self.state.fitted)).backward()
         return share * torch.stack([*losses, losses.contrastive.new_ones(())]).detach()
 

@@ -20,6 +20,11 @@ WARM_PATIENCE = 2
 """Validations without a better one after which the warm share ends early."""
 
 
+def chunk_rows(model: GTCoder) -> int:
+    """Rows that a model scores at once."""
+    return min(CHUNK_ROWS, model.rows_within(CHUNK_VALUES))
+
+
 class Validation:
     """Scores the held-out rows, and remembers the best weights."""
 
@@ -27,7 +32,7 @@ class Validation:
         self.model, self.config, self.seed = model, config, seed
         self.best: dict[str, Tensor] = {}
         """The weights of the best validation since the mixture was fitted."""
-        self.chunk = min(CHUNK_ROWS, model.rows_within(CHUNK_VALUES))
+        self.chunk = chunk_rows(model)
         repeats = -(-CHUNK_ROWS // len(held)) if len(held) else 0
         rows = torch.arange(len(held)).repeat(max(repeats, 1)).numpy()
         self.held = take(held, rows)
