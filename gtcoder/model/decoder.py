@@ -16,9 +16,7 @@ from gtcoder.model.bounds import bounded
 from gtcoder.model.grouped import Grouped
 from gtcoder.model.outcomes import CellTable, OutcomeTable
 from gtcoder.model.steps import CELLS, cells_of, digit_frequencies, steps_of
-
-FEW_STEPS = 128
-"""The running sums over so many are one product, which is faster than adding them up."""
+from gtcoder.model.sums import RunningSums
 
 
 class Tables(NamedTuple):
@@ -65,9 +63,6 @@ class Decoder(nn.Module):
     first: Tensor
     cell: Tensor
     cell_grouped: Tensor
-    place: Tensor
-    before: Tensor
-    after: Tensor
 
     def __init__(
         self,
@@ -114,8 +109,7 @@ class Decoder(nn.Module):
     def _register(self, coded: Sequence[int], fields: int) -> None:
         """Where the outcome of each step is found, and which steps are computed together."""
         steps, sizes = self.steps, self.step_sizes
-        order = self.grouped.order
-        self.start = order.index(0)
+        order, groups = self.grouped.order, self.grouped.groups
         self.coded_sizes = [sizes[s] for s in coded]
         begin = [sum(sizes[:s]) for s in coded]
         rows = [first + v for first, s in zip(begin, coded, strict=True) for v in range(sizes[s])]
@@ -132,13 +126,8 @@ class Decoder(nn.Module):
         }
         for name, index in indices.items():
             self.register_buffer(name, torch.tensor(index, dtype=torch.long), persistent=False)
-        sources = [*coded, *self.cells]
-        place = torch.tensor([sources.index(s) for s in range(len(steps))])
-        before = torch.ones(len(steps), len(steps)).tril(-1)[order][:, sources]
-        after = torch.ones(len(steps), len(steps)).triu(1)[order][:, coded]
-        self.register_buffer("place", place, persistent=False)
-        self.register_buffer("before", before, persistent=False)
-        self.register_buffer("after", after, persistent=False)
+        self.sums = RunningSums([*coded, *self.cells], groups)
+        self.later = RunningSums(coded, groups, later=True)
 
     def outcomes(self, codes: Tensor, cells: Tensor) -> Tensor:
         """The outcome of every step, int64 (S, B), of codes and cells, int64 (B, K)."""
@@ -159,8 +148,8 @@ class Decoder(nn.Module):
         outcomes: Tensor,
         given: Tensor | None = None,
         tables: Tables | None = None,
-    ) -> Tensor:
-        """What the heads see given the true outcomes (S, B) before them, (S, B, H), as grouped.
+    ) -> list[Tensor]:
+        """What the heads see given the true outcomes (S, B) before them, (n, B, H) a group.
 
         In training, whole outcomes, and units of a row, are dropped at random, so that no step
         relies on one of them alone.
@@ -187,17 +176,18 @@ class Decoder(nn.Module):
                 ahead = self.vectors_of(self.ahead, tables.ahead, outcomes, kept * given, nothing)
                 first = first + torch.stack([each.sum(0) for each in ahead]).sum(0)
                 seen = [now - before for now, before in zip(seen, ahead, strict=True)]
-        state = self._sums(first, seen).relu_().view(len(self.steps), *first.shape)
+        states = self.sums(first, seen)
         if dropout:
-            state = state * functional.dropout(torch.ones_like(first), dropout)
-        return state
+            units = functional.dropout(torch.ones_like(first), dropout)
+            states = [state * units for state in states]
+        return states
 
-    def _later(self, tables: Tables, outcomes: Tensor, given: Tensor) -> Tensor:
-        """Σ_(t > s, given) N w_t(o_t) of every step, (S, B, H), as grouped."""
+    def _later(self, tables: Tables, outcomes: Tensor, given: Tensor) -> list[Tensor]:
+        """Σ_(t > s, given) N w_t(o_t) of every step, (n, B, H) a group."""
         vectors = self.inverse(tables.coded)
         found = functional.embedding(outcomes[self.coded] + self.first, vectors)
         found = found * given[self.coded].unsqueeze(2)  # (N, B, H)
-        return (self.after.to(found.dtype) @ found.flatten(1)).view(-1, *found.shape[1:])
+        return self.later(torch.zeros_like(found[0]), [found])
 
     def vectors_of(
         self,
@@ -230,28 +220,6 @@ class Decoder(nn.Module):
             found.append(self.seen_cells(table, codes, cells, kept[self.cell], beside[self.cell]))
         return found
 
-    def _sums(self, first: Tensor, seen: Sequence[Tensor]) -> Tensor:
-        """The running sum before every step, (S, B · H), as grouped.
-
-        Args:
-            first: before the first step, (B, H).
-            seen: what each step adds, of codes and of cells: (N, B, H).
-        """
-        flat = [each.flatten(1) for each in seen]
-        if len(self.steps) > FEW_STEPS:
-            found, total = [], first.flatten()
-            for added in torch.cat(flat)[self.place].split(FEW_STEPS):
-                before = added.new_ones(len(added) + 1, len(added)).tril(-1)
-                sums = torch.addmm(total, before, added)
-                found.append(sums[:-1])
-                total = sums[-1]
-            return torch.cat(found)[self.grouped.order]
-        before = self.before.split([len(each) for each in seen], 1)
-        sums = torch.addmm(first.flatten(), before[0], flat[0])
-        for each, added in zip(before[1:], flat[1:], strict=True):
-            sums.addmm_(each.to(sums.dtype), added.to(sums.dtype))  # in place is not autocast
-        return sums
-
     @torch.no_grad()
     def added(self, table: OutcomeTable | None, vectors: Tensor | None) -> list[Tensor]:
         """What each outcome adds to the running sum by a table of the codes, S of (V_s, H).
@@ -269,8 +237,8 @@ class Decoder(nn.Module):
         cells = iter(self.seen_cells.whole(table) if self.seen_cells is not None else [])
         return [next(cells if step.is_cell else coded) for step in self.steps]
 
-    def logits(self, states: Tensor) -> list[Tensor]:
-        """Logits of each step, in order, from what the heads see (S, B, H): S of (B, V_s)."""
+    def logits(self, states: Sequence[Tensor]) -> list[Tensor]:
+        """Logits of each step, in order, from what the heads see, as grouped: S of (B, V_s)."""
         grouped = self.grouped.logits([(states, self.heads())], self.bias)
         each = [logits for group in grouped for logits in group]
         found = dict(zip(self.grouped.order, each, strict=True))
@@ -292,10 +260,11 @@ class Decoder(nn.Module):
         """
         tables = tables or self.tables()
         outcomes = self.outcomes(codes, cells_of(scalars))
-        states = self.states(self.expand(z), outcomes, tables=tables)
+        begin = self.expand(z)  # (B, H)
+        states = self.states(begin, outcomes, tables=tables)
         total = self._losses(tables, states, outcomes).sum(0)
         if self.modes:
-            mean, log_std = self.scalar_distribution(states[self.start])
+            mean, log_std = self.scalar_distribution(torch.relu(begin + self.step[0]))
             error = (scalars - mean).square() / (2 * (2 * log_std).exp()) + log_std
             total = total + error[:, self.modes].sum(1)
         return total
@@ -332,15 +301,19 @@ class Decoder(nn.Module):
         return found.index_add(0, self.field[order], losses).t()
 
     def _losses(
-        self, tables: Tables, states: Tensor, outcomes: Tensor, later: Tensor | None = None
+        self,
+        tables: Tables,
+        states: Sequence[Tensor],
+        outcomes: Tensor,
+        later: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """−log p of each step's outcome, (S, B), as grouped; of a cell that of its density.
 
         Args:
             tables: the vectors of all outcomes.
-            states: what the heads see, (S, B, H), as grouped.
+            states: what the heads see, (n, B, H) a group.
             outcomes: int64 (S, B).
-            later: what is given later, (S, B, H), as grouped.
+            later: what is given later, (n, B, H) a group.
         """
         heads = [(states, tables.heads)]
         if later is not None:

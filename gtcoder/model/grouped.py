@@ -37,11 +37,17 @@ class Grouped(nn.Module):
         ]
         self.register_buffer("padded", torch.tensor(padded), persistent=False)
 
-    def logits(self, products: Sequence[tuple[Tensor, Tensor]], bias: Tensor) -> list[Tensor]:
+    def split(self, ordered: Tensor) -> list[Tensor]:
+        """What is there of every draw, (S, …) in the order of the groups: (n, …) a group."""
+        return list(ordered.split([len(group) for group in self.groups]))
+
+    def logits(
+        self, products: Sequence[tuple[Sequence[Tensor], Tensor]], bias: Tensor
+    ) -> list[Tensor]:
         """Σ inputs · vectorᵀ + bias of every outcome, (n, B, P) a group; −∞ of what cannot be.
 
         Args:
-            products: inputs (S, B, H), in the order of the groups, and vectors (V, H).
+            products: inputs (n, B, H) of each group, and vectors (V, H).
             bias: (V,).
         """
         counts = [len(group) for group in self.groups]
@@ -50,22 +56,25 @@ class Grouped(nn.Module):
         found = [each.view(n, 1, -1) for n, each in zip(counts, bias.split(lengths), strict=True)]
         for inputs, vectors in products:
             vectors = functional.pad(vectors, (0, 0, 0, 1)).index_select(0, self.padded)
-            parts = zip(found, inputs.split(counts), vectors.split(lengths), strict=True)
+            parts = zip(found, inputs, vectors.split(lengths), strict=True)
             found = [torch.baddbmm(b, x, v.view(len(x), -1, v.shape[1]).mT) for b, x, v in parts]
         return found
 
     def cross_entropy(
-        self, products: Sequence[tuple[Tensor, Tensor]], bias: Tensor, outcomes: Tensor
+        self,
+        products: Sequence[tuple[Sequence[Tensor], Tensor]],
+        bias: Tensor,
+        outcomes: Tensor,
     ) -> Tensor:
         """−log softmax of the logits at the true outcomes, (S, B), in the order of the groups.
 
         Args:
-            products: inputs (S, B, H), in the order of the groups, and vectors (V, H).
+            products: inputs (n, B, H) of each group, and vectors (V, H).
             bias: (V,).
             outcomes: int64 (S, B), in the order of the groups.
         """
         logits = self.logits(products, bias)
-        targets = outcomes.split([len(group) for group in self.groups])
+        targets = self.split(outcomes)
         losses = [
             functional.cross_entropy(x.float().flatten(0, 1), y.flatten(), reduction="none")
             for x, y in zip(logits, targets, strict=True)

@@ -182,6 +182,8 @@ class GTCoder(nn.Module):
         anchors = self.projection(fused[:, 1 + fields].transpose(0, 1))  # (M, B, C)
         words = self.prior.embedding.weight / self.config.tau
         losses = self.contrasts.cross_entropy(
-            [(anchors, words)], words.new_zeros(len(words)), codes[:, fields].t()
+            [(self.contrasts.split(anchors), words)],
+            words.new_zeros(len(words)),
+            codes[:, fields].t(),
         )
         return losses.mean()

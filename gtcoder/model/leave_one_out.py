@@ -97,4 +97,4 @@ class LeaveOneOut:
         assert vectors is not None
         nothing = torch.zeros_like(decoder.step)
         found = decoder.vectors_of(table, vectors, self.outcomes, None, nothing)
-        return torch.cat(found)[decoder.place]
+        return torch.cat(found)[decoder.sums.source]

@@ -20,7 +20,7 @@ from gtcoder.training import distributed, sharpen
 from gtcoder.training.checkpoint import Checkpoints, NoCheckpoints, State
 from gtcoder.training.clock import Clock
 from gtcoder.training.keeper import Keeper, load_weights
-from gtcoder.training.memory import keep_memory
+from gtcoder.training.memory import memory_kept
 from gtcoder.training.mixture import MixtureFits
 from gtcoder.training.objective import objective
 from gtcoder.training.optimizer import clip, learning_rate, optimizer_of, warm_up_steps
@@ -93,7 +93,8 @@ def train(
             the rows where Eq. 8's prior wants them.
     """
     options, checkpoints = options or RunOptions(), checkpoints or NoCheckpoints()
-    return Training(layout, rows, config, options, checkpoints, start).run()
+    with memory_kept():
+        return Training(layout, rows, config, options, checkpoints, start).run()
 
 
 class Training:
@@ -112,8 +113,6 @@ class Training:
         self.rows, self.config, self.options = rows, config.training, options
         self.rank, self.world = distributed.rank(), distributed.world()
         self.device = options.device
-        if self.device.type == "cpu":
-            keep_memory()
         with seeded(options.seed, torch.device("cpu")):
             self.model = GTCoder(layout, config.model).to(self.device)
         self.start = start

@@ -21,7 +21,7 @@ def test_cross_entropies_are_those_of_each_draw_alone():
     vectors, wide, bias = (torch.randn(sum(sizes), *width) for width in ((4,), (3,), ()))
     outcomes = torch.stack([torch.randint(size, (7,)) for size in sizes])
     order = grouped.order
-    products = [(inputs[order], vectors), (others[order], wide)]
+    products = [(grouped.split(inputs[order]), vectors), (grouped.split(others[order]), wide)]
     found = grouped.cross_entropy(products, bias, outcomes[order])
     alone = zip(vectors.split(sizes), wide.split(sizes), bias.split(sizes), strict=True)
     for s, (each, other, b) in enumerate(alone):
