@@ -1,6 +1,7 @@
 """Eq. 10 and 12, GTCoder: from z to the codes of a row, one step a field, and a number's cell.
 
-Shapes: B rows, K fields, S steps, Z latent, H hidden, V_s outcomes of step s, V of all steps.
+Shapes: B rows, K fields, S steps, Z latent, H hidden, V_s outcomes of step s, V of all steps, n
+steps of a group.
 """
 
 import math
@@ -127,7 +128,7 @@ class Decoder(nn.Module):
         for name, index in indices.items():
             self.register_buffer(name, torch.tensor(index, dtype=torch.long), persistent=False)
         self.sums = RunningSums([*coded, *self.cells], groups)
-        self.later = RunningSums(coded, groups, later=True)
+        self.given_later = RunningSums(coded, groups, later=True)
 
     def outcomes(self, codes: Tensor, cells: Tensor) -> Tensor:
         """The outcome of every step, int64 (S, B), of codes and cells, int64 (B, K)."""
@@ -187,7 +188,7 @@ class Decoder(nn.Module):
         vectors = self.inverse(tables.coded)
         found = functional.embedding(outcomes[self.coded] + self.first, vectors)
         found = found * given[self.coded].unsqueeze(2)  # (N, B, H)
-        return self.later(torch.zeros_like(found[0]), [found])
+        return self.given_later(torch.zeros_like(found[0]), [found])
 
     def vectors_of(
         self,

@@ -114,7 +114,8 @@ class OutcomeTable(nn.Module):
         line = increments.cumsum(0) - 0.5 * increments
         mean = line.new_zeros(len(self.count), line.shape[1])
         mean = mean.index_add(0, self.step, line * self.ordered) / self.count
-        line = torch.where(self.ordered > 0, line - mean.index_select(0, self.step), self.free)
+        line = line - mean.index_select(0, self.step)
+        line = torch.addcmul(self.free - increments, self.ordered, line)  # of no order: its own
         for basis, smooth in zip(self.basis.unbind(1), self.smooth.unbind(1), strict=True):
             line = torch.addcmul(line, basis.unsqueeze(1), smooth.index_select(0, self.step))
         return line if self.own is None else line.index_add(0, self.single, self.own * self.weight)

@@ -9,13 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.nn import functional
+from torch.autograd.function import once_differentiable
 
 
 class RunningSums(nn.Module):
-    """relu(first + Σ_(t < s) x_t) of every step, or Σ_(t > s) x_t of every step."""
+    """relu(first + Σ_(t < s) x_t) of every step, or first + Σ_(t > s) x_t of every step."""
 
     source: Tensor
+    """Where the vectors are among their parts, in the order in which they are added up."""
+    count: Tensor
+    """How many vectors are in the sum of each step, as grouped, (S,)."""
 
     def __init__(
         self, sources: Sequence[int], groups: Sequence[Sequence[int]], *, later: bool = False
@@ -30,11 +33,13 @@ class RunningSums(nn.Module):
         super().__init__()
         ordered = [s for group in groups for s in group]
         steps = sorted(ordered, reverse=later)
-        self.later, self.counts = later, [len(group) for group in groups]
+        self.later, self.sizes = later, [len(group) for group in groups]
         self.sources = [sources.index(s) if s in sources else len(sources) for s in steps]
         self.order = [ordered.index(s) for s in steps]
-        self.turns = [[steps.index(s) for s in group] for group in groups]
-        self.register_buffer("source", torch.tensor(self.sources), persistent=False)
+        source = [place for place in self.sources if place < len(sources)]
+        count = [sum(t in sources for t in steps[: steps.index(s)]) for s in ordered]
+        self.register_buffer("source", torch.tensor(source), persistent=False)
+        self.register_buffer("count", torch.tensor(count), persistent=False)
 
     def forward(self, first: Tensor, added: Sequence[Tensor]) -> list[Tensor]:
         """The sums, (n, B, H) a group.
@@ -51,14 +56,13 @@ class RunningSums(nn.Module):
 
     def in_turn(self, first: Tensor, added: Sequence[Tensor]) -> list[Tensor]:
         """The same, step by step."""
-        rectified = not self.later
-        return list(_sums(first, self.sources, self.order, self.counts, rectified, *added))
+        return list(_sums(first, self.sources, self.order, self.sizes, not self.later, *added))
 
     def in_few(self, first: Tensor, added: Sequence[Tensor]) -> list[Tensor]:
         """The same, of all steps at once."""
-        vectors = torch.cat([*added, torch.zeros_like(first).unsqueeze(0)])[self.source[:-1]]
-        sums = torch.cat([first.unsqueeze(0), vectors]).cumsum(0)
-        return [sums[at] if self.later else functional.relu(sums[at]) for at in self.turns]
+        vectors = torch.cat([*added]).index_select(0, self.source)
+        sums = torch.cat([first.unsqueeze(0), vectors]).cumsum(0).index_select(0, self.count)
+        return list((sums if self.later else sums.relu()).split(self.sizes))
 
 
 class _Sums(Function):
@@ -70,13 +74,13 @@ class _Sums(Function):
         first: Tensor,
         sources: Sequence[int],
         order: Sequence[int],
-        counts: Sequence[int],
+        sizes: Sequence[int],
         rectified: bool,
         *added: Tensor,
     ) -> tuple[Tensor, ...]:
         ctx.sources, ctx.order, ctx.rectified = sources, order, rectified
         ctx.shapes = [part.shape for part in added]
-        sums = [first.new_empty(count, *first.shape) for count in counts]
+        sums = [first.new_empty(size, *first.shape) for size in sizes]
         total = first.clone()
         for vector, each in zip(_tiles(added, sources), _tiles(sums, order), strict=True):
             if rectified:
@@ -89,6 +93,7 @@ class _Sums(Function):
         return tuple(sums)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         found = [grads[0].new_empty(shape) for shape in ctx.shapes]
         sums = ctx.saved_tensors if ctx.rectified else grads

@@ -93,7 +93,7 @@ def train(
             the rows where Eq. 8's prior wants them.
     """
     options, checkpoints = options or RunOptions(), checkpoints or NoCheckpoints()
-    with memory_kept():
+    with memory_kept(options.device):
         return Training(layout, rows, config, options, checkpoints, start).run()
 
 

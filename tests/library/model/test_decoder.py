@@ -12,6 +12,7 @@ from gtcoder.model import steps as module
 from gtcoder.model.decoder import Decoder
 from gtcoder.model.outcomes import OutcomeTable, smooth_basis
 from gtcoder.model.steps import CELLS, cells_of, digit_frequencies, steps_of
+from gtcoder.model.sums import RunningSums
 
 
 @pytest.fixture
@@ -137,6 +138,7 @@ def test_scalars_of_modes_are_gaussians(field):
         )
     )
     decoder = random_decoder(layout, autoregressive=False)
+    torch.nn.init.normal_(decoder.step)
     with torch.no_grad():
         decoder.mode_log_std.copy_(torch.tensor([-1.0, 7.0, 0.5]))
     z, codes, scalars = torch.randn(6, 2), torch.zeros(6, 3, dtype=torch.long), torch.rand(6, 3)
@@ -215,7 +217,9 @@ def test_a_single_value_has_a_vector_of_its_own_as_far_as_rows_speak_for_it(fiel
     torch.testing.assert_close(table() - before, own.unsqueeze(1).expand(5, 3))
 
 
-def test_drawing_adds_up_what_training_sees(numbers):
+@pytest.mark.parametrize("way", [RunningSums.in_turn, RunningSums.in_few])
+def test_drawing_adds_up_what_training_sees(numbers, monkeypatch, way):
+    monkeypatch.setattr(RunningSums, "forward", way)
     decoder = random_decoder(numbers).eval()
     torch.nn.init.normal_(decoder.step)
     codes, scalars = torch.tensor([[1, 1, 1], [0, 3, 0]]), torch.rand(2, 3)

@@ -39,4 +39,19 @@ def test_sums_and_gradients_are_those_of_the_formula(later, sources):
 
 def gradients(found: list[Tensor], weights: list[Tensor], of: list[Tensor]) -> tuple[Tensor, ...]:
     total = sum((each * weight).sum() for each, weight in zip(found, weights, strict=True))
-    return torch.autograd.grad(total, of, materialize_grads=True)
+    return torch.autograd.grad(total, of)
+
+
+@pytest.mark.parametrize("way", [RunningSums.in_turn, RunningSums.in_few])
+def test_gradients_of_some_sums_alone(way):
+    """Of the second group, whose gradient has one number in memory; the first vector is shared."""
+    part, nothing = torch.rand(1, 7, 3, requires_grad=True), torch.zeros(7, 3)
+    found = way(RunningSums([0, 1, 2], [[0, 1], [2]]), nothing, [part.expand(3, 7, 3)])
+    found[1].sum().backward()
+    assert (part.grad == 2).all(), "it is in the third sum twice"
+
+
+def test_one_step_sees_what_is_first():
+    first = torch.randn(7, 3)
+    (found,) = RunningSums([0], [[0]])(first, [torch.randn(1, 7, 3)])
+    assert torch.equal(found[0], first.relu())
