@@ -4,6 +4,7 @@ Shapes: S steps, B rows, H hidden, n steps of a group.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -33,11 +34,13 @@ class RunningSums(nn.Module):
         super().__init__()
         ordered = [s for group in groups for s in group]
         steps = sorted(ordered, reverse=later)
+        place, at, turn = ({s: k for k, s in enumerate(each)} for each in (sources, ordered, steps))
         self.later, self.sizes = later, [len(group) for group in groups]
-        self.sources = [sources.index(s) if s in sources else len(sources) for s in steps]
-        self.order = [ordered.index(s) for s in steps]
-        source = [place for place in self.sources if place < len(sources)]
-        count = [sum(t in sources for t in steps[: steps.index(s)]) for s in ordered]
+        self.sources = [place.get(s, len(sources)) for s in steps]
+        self.order = [at[s] for s in steps]
+        source = [place[s] for s in steps if s in place]
+        before = list(accumulate((s in place for s in steps), initial=0))
+        count = [before[turn[s]] for s in ordered]
         self.register_buffer("source", torch.tensor(source), persistent=False)
         self.register_buffer("count", torch.tensor(count), persistent=False)
 
