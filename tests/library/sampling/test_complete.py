@@ -35,7 +35,7 @@ def made(rows: int, seed: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def fitted() -> Synthesizer:
-    found = Synthesizer(seed=0, epochs=40, verbose=False).fit(made(2_000, 0))
+    found = Synthesizer(seed=4, epochs=80, verbose=False).fit(made(2_000, 0))
     rules = " ".join(map(str, found.bundle.codec.rules.all))
     assert "digit, letter" in rules
     assert "total" in rules
@@ -112,11 +112,12 @@ def test_cells_that_keep_no_rule_are_told(fitted, rows):
         fitted.complete(impossible.head(20))
 
 
-def test_a_column_that_is_not_there_or_is_named_is_drawn_whole(fitted, rows):
+def test_a_column_that_is_not_there_or_is_named_is_drawn_whole(fitted):
+    rows = made(3_000, 1)
     done = fitted.complete(rows.drop(columns="colour"))
     assert list(done.columns) == list(rows.columns)
     red = done["colour"] == "red"
-    assert red[rows["size"] > 4.5].mean() > 0.65, "nine in ten of them are, a fifth of all"
+    assert red[rows["size"] > 4.5].mean() > 0.8
     anew = fitted.complete(rows, columns=["colour"])
     assert 0.02 < anew["colour"].isna().mean() < 0.25, "as often missing as in the table"
     assert (anew["colour"] != rows["colour"]).any()
