@@ -63,7 +63,9 @@ class ModelConfig(Strict):
     components: int = 100
     """Gaussians in the latent mixture that rows are drawn from."""
     hidden: int = 192
-    """Width of the decoder."""
+    """Width of the decoder's running sum."""
+    features: int = 64
+    """Width of what the head of each step sees of it; 0: the sum itself."""
     dropout: float = 0.0
     """Share of the decoder's inputs and units dropped in training."""
     single_share: float = 1.0
@@ -239,6 +241,7 @@ def _paper_rules(
     model = ModelConfig(
         latent=latent,
         components=1,
+        features=0,
         autoregressive=False,
         conditional=False,
         latent_mixture=False,

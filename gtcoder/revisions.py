@@ -35,7 +35,7 @@ from gtcoder.table.files import (
     write_bytes,
 )
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Of a revision's files."""
 POINTER_VERSION = 3
 """Of a pointer, in one series of numbers with those of files."""

@@ -1,7 +1,7 @@
 """Eq. 10 and 12, GTCoder: from z to the codes of a row, one step a field, and a number's cell.
 
-Shapes: B rows, K fields, S steps, Z latent, H hidden, V_s outcomes of step s, V of all steps, n
-steps of a group.
+Shapes: B rows, K fields, S steps, Z latent, H hidden, F features (H where there are none), V_s
+outcomes of step s, V of all steps, n steps of a group.
 """
 
 import math
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from gtcoder.codec.layout import Layout, Scalar
 from gtcoder.model.bounds import bounded
+from gtcoder.model.features import Features
 from gtcoder.model.grouped import Grouped
 from gtcoder.model.outcomes import CellTable, OutcomeTable
 from gtcoder.model.steps import CELLS, cells_of, digit_frequencies, steps_of
@@ -24,9 +25,9 @@ class Tables(NamedTuple):
     """The vectors of all outcomes, which cost as much for one row as for many."""
 
     heads: Tensor
-    """Of the heads, (V, H)."""
+    """Of the heads, (V, F)."""
     coded: Tensor
-    """Those of the steps that draw codes, (V', H)."""
+    """Those of the steps that draw codes, as seen from the running sum, v, (V', H)."""
     seen: Tensor | None
     """What these add to the running sum, (V', H)."""
     ahead: Tensor | None
@@ -43,13 +44,14 @@ class Decoder(nn.Module):
 
     Where part of a row is given, what the encoder makes of it, c, takes the place of z, and the
     values given are seen by the steps before them as well. With w_s(o) the head's vector of outcome
-    o of step s, and x_s(o) what it adds to the running sum,
+    o of step s, v_s(o) = D_sᵀ w_s(o), and x_s(o) what it adds to the running sum,
 
-        state_s = c + b_s + Σ_(t < s) x_t(o_t) + Σ_(t ≥ s, given) (a_t(o_t) + A w_t(o_t))
-        logit_s(o) = w_s(o) · relu(state_s) + β_s(o) + x_s(o) · Σ_(t > s, given) N w_t(o_t).
+        state_s = c + b_s + Σ_(t < s) x_t(o_t) + Σ_(t ≥ s, given) (a_t(o_t) + A v_t(o_t))
+        feature_s = relu(D_s relu(state_s) + e_s)
+        logit_s(o) = w_s(o) · feature_s + β_s(o) + x_s(o) · Σ_(t > s, given) N v_t(o_t).
 
     The last term is Bayes' rule: o is as much likelier as it makes what is given later likelier,
-    which is how far x_s(o) goes along w_t(o_t); so a rare value given is known from where it was
+    which is how far x_s(o) goes along v_t(o_t); so a rare value given is known from where it was
     drawn, and not only from the few rows that have it. Every step is drawn exactly from
 
         −log p(rest | given) = −Σ_(s not given) log p_s(o_s | given, o_t of all t < s).
@@ -71,6 +73,7 @@ class Decoder(nn.Module):
         *,
         latent: int,
         hidden: int,
+        features: int = 0,
         autoregressive: bool,
         conditional: bool = False,
         dropout: float = 0,
@@ -93,18 +96,20 @@ class Decoder(nn.Module):
             self.ahead = OutcomeTable([pairs[s] for s in coded], hidden, 0.1, single_share)
             self.tied, self.inverse = (nn.Linear(hidden, hidden, bias=False) for _ in range(2))
             nn.init.zeros_(self.tied.weight)
+            on = 0.25 if features else 0.5  # half of the units of each layer
             with torch.no_grad():
-                self.inverse.weight.copy_(0.5 * torch.eye(hidden))  # half of the units are on
+                self.inverse.weight.copy_(on * torch.eye(hidden))
         if self.cells:
             numbers = [coded.index(s - 1) for s in self.cells]
             self.seen_cells = CellTable([pairs[s] for s in coded], numbers)
-        self.heads = OutcomeTable(pairs, hidden, 0.0, single_share)
+        self.heads = OutcomeTable(pairs, features or hidden, 0.0, single_share)
         shares = [digit_frequencies(step, field.frequencies) for step, field in pairs]
         self.bias = nn.Parameter(torch.cat(shares).clamp_min(1e-6).log())
         if self.modes:
             self.mode_mean = nn.Linear(hidden, len(layout.fields))
             self.mode_log_std = nn.Parameter(torch.full((len(layout.fields),), -1.0))
         self.grouped = Grouped(self.step_sizes)
+        self.features = Features(self.grouped, hidden, features) if features else None
         self._register(coded, len(layout.fields))
 
     def _register(self, coded: Sequence[int], fields: int) -> None:
@@ -138,7 +143,8 @@ class Decoder(nn.Module):
     def tables(self) -> Tables:
         """The vectors of all outcomes."""
         heads = self.heads()
-        coded = heads[self.coded_rows]
+        behind = heads if self.features is None else self.features.behind(heads)
+        coded = behind[self.coded_rows]
         seen = None if self.seen is None else self.seen()
         ahead = None if self.ahead is None else self.ahead() + self.tied(coded)
         return Tables(heads, coded, seen, ahead)
@@ -150,7 +156,7 @@ class Decoder(nn.Module):
         given: Tensor | None = None,
         tables: Tables | None = None,
     ) -> list[Tensor]:
-        """What the heads see given the true outcomes (S, B) before them, (n, B, H) a group.
+        """What the heads see given the true outcomes (S, B) before them, (n, B, F) a group.
 
         In training, whole outcomes, and units of a row, are dropped at random, so that no step
         relies on one of them alone.
@@ -181,10 +187,15 @@ class Decoder(nn.Module):
         if dropout:
             units = functional.dropout(torch.ones_like(first), dropout)
             states = [state * units for state in states]
-        return states
+        return states if self.features is None else self.features(states)
+
+    def seen_of(self, step: int, state: Tensor) -> Tensor:
+        """What the head of one step sees of its running sum (B, H), (B, F)."""
+        state = torch.relu(state)
+        return state if self.features is None else self.features.of(step, state)
 
     def _later(self, tables: Tables, outcomes: Tensor, given: Tensor) -> list[Tensor]:
-        """Σ_(t > s, given) N w_t(o_t) of every step, (n, B, H) a group."""
+        """Σ_(t > s, given) N v_t(o_t) of every step, (n, B, H) a group."""
         vectors = self.inverse(tables.coded)
         found = functional.embedding(outcomes[self.coded] + self.first, vectors)
         found = found * given[self.coded].unsqueeze(2)  # (N, B, H)
@@ -231,12 +242,16 @@ class Decoder(nn.Module):
             table: of the codes.
             vectors: what each code adds, (V', H).
         """
-        hidden = self.heads.free.shape[1]
+        hidden = self.step.shape[1]
         if table is None or vectors is None:
             return [self.bias.new_zeros(size, hidden) for size in self.step_sizes]
         coded = iter(vectors.split(self.coded_sizes))
         cells = iter(self.seen_cells.whole(table) if self.seen_cells is not None else [])
         return [next(cells if step.is_cell else coded) for step in self.steps]
+
+    def added_to_all(self, seen: Tensor) -> Tensor:
+        """What each outcome adds, (V, H), of that of codes, (V', H): nothing of cells."""
+        return seen.new_zeros(len(self.bias), seen.shape[1]).index_copy(0, self.coded_rows, seen)
 
     def logits(self, states: Sequence[Tensor]) -> list[Tensor]:
         """Logits of each step, in order, from what the heads see, as grouped: S of (B, V_s)."""
@@ -312,15 +327,14 @@ class Decoder(nn.Module):
 
         Args:
             tables: the vectors of all outcomes.
-            states: what the heads see, (n, B, H) a group.
+            states: what the heads see, (n, B, F) a group.
             outcomes: int64 (S, B).
             later: what is given later, (n, B, H) a group.
         """
         heads = [(states, tables.heads)]
         if later is not None:
             assert tables.seen is not None
-            added = torch.zeros_like(tables.heads).index_copy(0, self.coded_rows, tables.seen)
-            heads.append((later, added))
+            heads.append((later, self.added_to_all(tables.seen)))
         losses = self.grouped.cross_entropy(heads, self.bias, outcomes[self.grouped.order])
         if self.seen_cells is None:
             return losses

@@ -20,6 +20,7 @@ class Grouped(nn.Module):
     """Which draws are computed together, and where their outcomes' vectors are found."""
 
     padded: Tensor
+    unpadded: Tensor
 
     def __init__(self, sizes: Sequence[int]) -> None:
         """Args: sizes: outcomes of each draw."""
@@ -35,7 +36,10 @@ class Grouped(nn.Module):
             for s in group
             for v in range(width)
         ]
+        place = {v: at for at, v in enumerate(padded)}
+        unpadded = [place[v] for v in range(sum(sizes))]
         self.register_buffer("padded", torch.tensor(padded), persistent=False)
+        self.register_buffer("unpadded", torch.tensor(unpadded), persistent=False)
 
     def split(self, ordered: Tensor) -> list[Tensor]:
         """What is there of every draw, (S, …) in the order of the groups: (n, …) a group."""
@@ -50,15 +54,35 @@ class Grouped(nn.Module):
             products: inputs (n, B, H) of each group, and vectors (V, H).
             bias: (V,).
         """
+        bias = functional.pad(bias, (0, 1), value=-torch.inf).index_select(0, self.padded)
+        found = [each.unsqueeze(1) for each in self._parted(bias)]
+        for inputs, vectors in products:
+            parts = zip(found, inputs, self._together(vectors), strict=True)
+            found = [torch.baddbmm(b, x, v.mT) for b, x, v in parts]
+        return found
+
+    def transformed(self, vectors: Tensor, matrices: Tensor) -> Tensor:
+        """Each outcome's vector times its draw's matrix, (V, J).
+
+        Args:
+            vectors: (V, H).
+            matrices: (S, H, J), in the order of the groups.
+        """
+        pairs = zip(self._together(vectors), self.split(matrices), strict=True)
+        found = torch.cat([torch.bmm(v, m).flatten(0, 1) for v, m in pairs])
+        return found.index_select(0, self.unpadded)
+
+    def _together(self, vectors: Tensor) -> list[Tensor]:
+        """Vectors (V, H) as the groups have them, (n, P, H); 0 of what cannot be."""
+        padded = functional.pad(vectors, (0, 0, 0, 1)).index_select(0, self.padded)
+        return self._parted(padded)
+
+    def _parted(self, padded: Tensor) -> list[Tensor]:
+        """What is there of every outcome, (ΣnP, …): (n, P, …) a group."""
         counts = [len(group) for group in self.groups]
         lengths = [n * width for n, width in zip(counts, self.widths, strict=True)]
-        bias = functional.pad(bias, (0, 1), value=-torch.inf).index_select(0, self.padded)
-        found = [each.view(n, 1, -1) for n, each in zip(counts, bias.split(lengths), strict=True)]
-        for inputs, vectors in products:
-            vectors = functional.pad(vectors, (0, 0, 0, 1)).index_select(0, self.padded)
-            parts = zip(found, inputs, vectors.split(lengths), strict=True)
-            found = [torch.baddbmm(b, x, v.view(len(x), -1, v.shape[1]).mT) for b, x, v in parts]
-        return found
+        parts = zip(counts, padded.split(lengths), strict=True)
+        return [each.unflatten(0, (n, -1)) for n, each in parts]
 
     def cross_entropy(
         self,

@@ -62,6 +62,7 @@ class GTCoder(nn.Module):
             layout,
             latent=latent,
             hidden=config.hidden,
+            features=config.features,
             autoregressive=config.autoregressive,
             conditional=config.conditional,
             dropout=config.dropout,

@@ -46,9 +46,8 @@ class LeaveOneOut:
         self.sums = seen.cumsum(0) - seen + decoder.step.unsqueeze(1)  # of all steps before
         self.sums += self.ahead.sum(0) - self.ahead.cumsum(0) + self.ahead  # of it and all after
         self.after = self.later.sum(0) - self.later.cumsum(0)
-        added = torch.zeros_like(tables.heads).index_copy(0, decoder.coded_rows, tables.seen)
         self.heads = tables.heads.split(decoder.step_sizes)
-        self.added = added.split(decoder.step_sizes)
+        self.added = decoder.added_to_all(tables.seen).split(decoder.step_sizes)
         self.bias = decoder.bias.split(decoder.step_sizes)
 
     def surprise(self, field: int, *others: int) -> Tensor:
@@ -81,7 +80,7 @@ class LeaveOneOut:
         decoder = self.model.decoder
         state = context + self.sums[s] - self.ahead[lost].sum(0)
         later = self.after[s] - self.later[lost[1:]].sum(0)
-        logits = torch.addmm(self.bias[s], state.relu_(), self.heads[s].mT)  # (B, V_s)
+        logits = torch.addmm(self.bias[s], decoder.seen_of(s, state), self.heads[s].mT)  # (B, V_s)
         logits = logits.addmm(later, self.added[s].mT).float()
         loss = functional.cross_entropy(logits, self.outcomes[s], reduction="none")
         if not decoder.steps[s].is_cell:

@@ -28,7 +28,7 @@ class Lanes:
     """Rows while they are drawn."""
 
     state: Tensor
-    """Running sum that the heads see, (T, H)."""
+    """Running sum that the heads look at, (T, H)."""
     outcomes: Tensor
     """Outcome of every step that is given or was taken, int64 (T, S)."""
     given: np.ndarray
@@ -288,7 +288,8 @@ class Folded:
         weight, bias = self.heads[s]
         assert rows.plain is not None
         taken = rows.outcomes[:, s : s + 1]
-        plain = torch.addmm(bias, torch.relu(rows.plain), weight).log_softmax(1)  # (T, P)
+        seen = self.decoder.seen_of(s, rows.plain)
+        plain = torch.addmm(bias, seen, weight).log_softmax(1)  # (T, P)
         ratio = plain.gather(1, taken)[:, 0]
         if share is not None:
             drawn = share.gather(1, taken)[:, 0].clamp_min(LEAST_SHARE).log()
@@ -309,7 +310,7 @@ class Folded:
 
     def _logits(self, s: int, rows: Lanes) -> Tensor:
         weight, bias = self.heads[s]
-        logits = torch.addmm(bias, torch.relu(rows.state), weight)  # (T, P)
+        logits = torch.addmm(bias, self.decoder.seen_of(s, rows.state), weight)  # (T, P)
         if rows.later is not None and s in self.weighed:
             logits.addmm_(rows.later, self.weighed[s][0])
         if rows.shift is not None:
@@ -329,7 +330,7 @@ def padded_size(outcomes: int) -> int:
 
 
 def _padded(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A head (V_s, H), (V_s,) as (H, P), (P,), with outcomes that cannot be drawn."""
+    """A head (V_s, F), (V_s,) as (F, P), (P,), with outcomes that cannot be drawn."""
     short = padded_size(len(bias)) - len(bias)
     wide = torch.nn.functional.pad(weight, (0, 0, 0, short)).T.contiguous()
     return wide, torch.nn.functional.pad(bias, (0, short), value=-torch.inf)

@@ -62,8 +62,8 @@ def _products(sampler: Sampler) -> None:
     with torch.inference_mode():
         for _ in range(0, _PROBE_ROWS, tile):
             state = decoder.expand(z)
-            for weight, bias in folded.heads:
-                torch.addmm(bias, state, weight)
+            for s, (weight, bias) in enumerate(folded.heads):
+                torch.addmm(bias, decoder.seen_of(s, state), weight)
 
 
 def _fastest(step: Callable[[], object]) -> float:

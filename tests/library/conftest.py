@@ -91,7 +91,15 @@ def small() -> Callable[..., Config]:
 
     def config(**chosen: object) -> Config:
         training = {"epochs": 2, "batch_rows": 100, "learning_rate": 3e-3}
-        model = {"width": 8, "heads": 2, "layers": 1, "latent": 2, "components": 4, "hidden": 16}
+        model = {
+            "width": 8,
+            "heads": 2,
+            "layers": 1,
+            "latent": 2,
+            "components": 4,
+            "hidden": 16,
+            "features": 16,
+        }
         for name, value in chosen.items():
             weighs = name in TrainingConfig.__dataclass_fields__ and not isinstance(value, bool)
             (training if weighs else model)[name] = value

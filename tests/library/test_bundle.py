@@ -141,7 +141,7 @@ def altered(folder, what):
         ("no index", r"b is not a bundle: it has no bundle\.json; name a folder"),
         (
             "format",
-            r"b has bundle format 7, written by gtcoder .*; install that gtcoder",
+            r"b has bundle format 8, written by gtcoder .*; install that gtcoder",
         ),
         ("other checksum", r"b/[0-9a-f]{16}/bundle\.json has been altered"),
         ("another's", r"b holds another bundle than the one asked for"),

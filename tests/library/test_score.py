@@ -30,7 +30,7 @@ def model_of_all(layout_of_all, small) -> GTCoder:
     """A model that says anything of three categories."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        model = GTCoder(layout_of_all, small(hidden=32).model).eval()
+        model = GTCoder(layout_of_all, small(hidden=32, features=32).model).eval()
         decoder = model.decoder
         with torch.no_grad():
             for table in (decoder.heads, decoder.seen, decoder.ahead):

@@ -124,11 +124,11 @@ def test_a_condition_is_always_met_and_the_rest_is_like_the_tables(
 class Small:
     """A model of three categories that says anything, whose every row can be counted."""
 
-    def __init__(self, field, small):
+    def __init__(self, field, small, features=0):
         torch.manual_seed(3)
         fields = (field("a", [1, 2, 3]), field("b", [3, 1]), field("c", [1, 1, 1, 2]))
         self.layout = Layout(fields)
-        self.model = GTCoder(self.layout, small(hidden=32).model).eval()
+        self.model = GTCoder(self.layout, small(hidden=32, features=features).model).eval()
         decoder = self.model.decoder
         with torch.no_grad():
             for table in (decoder.heads, decoder.seen, decoder.ahead):
@@ -164,8 +164,10 @@ def every(field, small) -> Small:
     return Small(field, small)
 
 
+@pytest.mark.parametrize("features", [0, 32])
 @pytest.mark.parametrize(("at", "code"), [(0, 1), (1, 0), (2, 3)])
-def test_the_rest_is_drawn_exactly_as_the_model_says(every, at, code):
+def test_the_rest_is_drawn_exactly_as_the_model_says(field, small, at, code, features):
+    every = Small(field, small, features)
     given = every.rows[:, at] == code
     expected = every.rest(at) * given
     assert expected.sum() == pytest.approx(1, abs=1e-5)

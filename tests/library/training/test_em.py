@@ -32,8 +32,8 @@ result = dict(model.mixture.state_dict())
 def test_two_processes_find_the_mixture_that_one_does(two_workers, tmp_path, field, small):
     torch.manual_seed(0)
     config = small(components=3).model
-    model = GTCoder(Layout((field("a"),)), config)
     mu = torch.randn(999, 2).sign() * 2 + torch.randn(999, 2) * 0.3
+    model = GTCoder(Layout((field("a"),)), config)
     model.mixture.means = mu[:3].clone()
     model.mixture.refresh()
     given = {"config": config.to_dict(), "means": mu[:3].clone(), "mu": mu}
