@@ -270,7 +270,7 @@ DROPOUT_ROWS = 25_000
 """From so many rows on nothing is dropped: it would change little, and costs an eighth of a step.
 """
 MOST_HIDDEN = 512
-"""Width of the decoder, from 1.3 million rows on."""
+"""Width of the decoder's running sum, from 1.3 million rows on."""
 MOST_EPOCHS = 400
 """Passes over a table of a hundred rows or fewer."""
 

@@ -1,6 +1,6 @@
 """The second layer of the decoder: what the head of each step sees of the running sum.
 
-Shapes: S steps, B rows, H hidden, F features, n steps of a group, V outcomes of all steps.
+Shapes: S steps, B rows, H hidden, F features, n steps of a group, V_s outcomes of step s, V of all.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ class Features(nn.Module):
     """relu(D_s · state_s + e_s) of every step, each with a layer of its own.
 
     One hidden layer adds up what the columns before say; a second sees them together, such as a
-    weight, a colour and a clarity that make a price (DeepNADE, Uria et al. 2016). As it is
-    narrower, a head's product is smaller by about what it costs.
+    weight, a colour and a clarity that make a price (DeepNADE, Uria et al. 2016). It is narrow, as
+    drawing a step costs H F + F V_s products, where heads that see the sum itself take H V_s.
     """
 
     order: Tensor

@@ -89,8 +89,9 @@ class GTCoder(nn.Module):
         return [embedding, *(each for each in vectors if each is not None)]
 
     def rows_within(self, values: int) -> int:
-        """Of how many rows the decoder's heads see so many numbers at most; one at least."""
-        return max(1, values // (len(self.decoder.steps) * self.config.hidden))
+        """Of how many rows the decoder has so many states and features at most; one at least."""
+        each = self.config.hidden + self.config.features
+        return max(1, values // (len(self.decoder.steps) * each))
 
     def encode(
         self, codes: Tensor, scalars: Tensor, whole: int = 0

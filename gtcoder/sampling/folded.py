@@ -1,7 +1,7 @@
 """A trained model made ready to draw: rows begin with z or with what is given, then take its steps.
 
-Shapes: T rows of a tile, S steps, K fields, Z latent, H hidden, V_s outcomes of step s, P padded,
-ΣP of all steps, D outcomes of the step before it, N kinds of shifts.
+Shapes: T rows of a tile, S steps, K fields, Z latent, H hidden, F features, V_s outcomes of step s,
+P padded, ΣP of all steps, D outcomes of the step before it, N kinds of shifts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -330,7 +330,7 @@ def padded_size(outcomes: int) -> int:
 
 
 def _padded(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A head (V_s, F), (V_s,) as (F, P), (P,), with outcomes that cannot be drawn."""
+    """Vectors (V_s, F), (V_s,) as (F, P), (P,), with outcomes that cannot be drawn."""
     short = padded_size(len(bias)) - len(bias)
     wide = torch.nn.functional.pad(weight, (0, 0, 0, short)).T.contiguous()
     return wide, torch.nn.functional.pad(bias, (0, short), value=-torch.inf)

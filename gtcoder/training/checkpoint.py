@@ -12,7 +12,7 @@ from torch import Tensor
 from gtcoder import __version__
 from gtcoder.errors import OutputError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Of a state; one of another version is not gone on from."""
 
 

@@ -37,7 +37,7 @@ MID_EPOCH_SECONDS = 60.0
 KEEP_STEPS = 16
 """Within an epoch, workers ask each other about a checkpoint every so many steps."""
 STATE_VALUES = 1 << 26
-"""Numbers in what the decoder's heads see at once, at most (268 MB, and several times as much in
+"""Numbers in the decoder's states and features at once, at most (268 MB, several times as much in
 all); a larger batch of a worker is taken in parts, whose gradients are added up."""
 LEAST_PART = 32
 """Rows of such a part, at least: of each some are completed, and some have all tokens fused."""

@@ -18,9 +18,9 @@ LEAST_SHARE = 0.01
 def optimizer_of(model: GTCoder, config: TrainingConfig) -> torch.optim.AdamW:
     """AdamW in three groups.
 
-    The vectors of single values decay by `free_decay`, other matrices by `weight_decay`. Biases
-    (the decoder's are the log marginals), norms and deviations do not decay: zero is no better a
-    guess for them than any other number.
+    The vectors of single values decay by `free_decay`, other matrices by `weight_decay`, and so do
+    what tells the decoder's steps apart. Biases (the decoder's are the log marginals), norms and
+    deviations do not decay: zero is no better a guess for them than any other number.
     """
     free = model.free_parameters()
     named = {id(each) for each in free}

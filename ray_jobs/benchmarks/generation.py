@@ -23,7 +23,7 @@ def benchmark_generate(
 ) -> None:
     """Rows a second of each step of one process, then of the whole job at two sizes.
 
-    The floor is what the decoder's matrix products alone take.
+    The floor is what the decoder's matrix products, and the ReLUs between them, take alone.
     """
     loaded = Bundle.load(bundle)
     sampler = Sampler(loaded.model(), loaded.codec)

@@ -175,18 +175,24 @@ def test_the_rest_is_drawn_exactly_as_the_model_says(field, small, at, code, fea
     every.assert_drawn(expected, only(at, size, code))
 
 
-def test_two_values_given_are_seen_together(every):
+@pytest.mark.parametrize("features", [0, 32])
+def test_two_values_given_are_seen_together(field, small, features):
+    every = Small(field, small, features)
     given = (every.rows[:, 0] == 2) & (every.rows[:, 2] == 0)
     every.assert_drawn(every.rest(0, 2) * given, only(0, 3, 2), only(2, 4, 0))
 
 
-def test_any_of_several_values_has_its_share_of_the_table(every):
+@pytest.mark.parametrize("features", [0, 32])
+def test_any_of_several_values_has_its_share_of_the_table(field, small, features):
+    every = Small(field, small, features)
     share = np.array([0, 1 / 5, 0, 2 / 5]) / (3 / 5)  # c is 1 or 3
     every.assert_drawn(every.rest(2) * share[every.rows[:, 2]], only(2, 4, 1, 3))
 
 
-def test_what_several_conditions_bind_together_is_weighed(every):
+@pytest.mark.parametrize("features", [0, 32])
+def test_what_several_conditions_bind_together_is_weighed(field, small, features):
     """The rarer one is drawn first, the other by its likelihood; then the rest of both."""
+    every = Small(field, small, features)
     first = np.array([0, 1 / 5, 0, 2 / 5])[every.rows[:, 2]] * every.rest(2)
     met = first * np.isin(every.rows[:, 0], [0, 2])
     pairs = np.zeros((3, 4))
@@ -195,8 +201,10 @@ def test_what_several_conditions_bind_together_is_weighed(every):
     every.assert_drawn(expected, only(0, 3, 0, 2), only(2, 4, 1, 3))
 
 
-def test_several_tries_come_nearer_to_what_rows_are_like(every):
+@pytest.mark.parametrize("features", [0, 32])
+def test_several_tries_come_nearer_to_what_rows_are_like(field, small, features):
     """To p(row) of all rows that have what is given, which the tries are weighed by."""
+    every = Small(field, small, features)
     given, free = every.rows[:, 2] == 3, every.rest()
     wanted, once = free * given / free[given].sum(), every.rest(2) * given
     seen = []

@@ -25,8 +25,8 @@ def test_it_comes_back():
 
 
 def test_another_format_is_told():
-    data = other_format(pack(State(), {"w": torch.arange(3)}), "3")
+    data = other_format(pack(State(), {"w": torch.arange(3)}), "4")
     with pytest.raises(
-        OutputError, match=r"begun by gtcoder 9\.8, whose checkpoints have format 3"
+        OutputError, match=r"begun by gtcoder 9\.8, whose checkpoints have format 4"
     ):
         unpack(data)
