@@ -6,7 +6,7 @@ Nobody has to tune: `Config.for_table` derives everything from the number of row
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -64,7 +64,7 @@ class ModelConfig(Strict):
     """Gaussians in the latent mixture that rows are drawn from."""
     hidden: int = 192
     """Width of the decoder's running sum."""
-    features: int = 64
+    features: int = 0
     """Width of what the head of each step sees of it; 0: the sum itself."""
     dropout: float = 0.0
     """Share of the decoder's inputs and units dropped in training."""
@@ -207,6 +207,8 @@ class Config:
         epochs = epochs_for(rows, preset, len(layout.fields)) if epochs is None else epochs
         rules = _paper_rules if preset is Preset.PAPER else _default_rules
         model, training = rules(rows, epochs, ablations)
+        if preset is not Preset.PAPER:
+            model = replace(model, features=_features(layout))
         return cls(preset=preset, model=model, training=training)
 
 
@@ -241,7 +243,6 @@ def _paper_rules(
     model = ModelConfig(
         latent=latent,
         components=1,
-        features=0,
         autoregressive=False,
         conditional=False,
         latent_mixture=False,
@@ -290,6 +291,15 @@ def epochs_for(rows: int, preset: Preset = Preset.DEFAULT, fields: int = 15) -> 
 def _hidden(rows: int) -> int:
     """192 · (rows / 32,561)^(1/4) to the nearest 64, 192 at least and `MOST_HIDDEN` at most."""
     return min(max(64 * round(3 * (rows / 32_561) ** 0.25), 192), MOST_HIDDEN)
+
+
+def _features(layout: Layout) -> int:
+    """64 where at least half of the fields are numbers, which depend on several others at once.
+
+    Tables of categories gain nothing by the layer, and what they complete is known less well.
+    """
+    numbers = sum(not field.discrete for field in layout.fields)
+    return 64 if 2 * numbers >= len(layout.fields) else 0
 
 
 def _learning_rate(rows: int) -> float:

@@ -84,6 +84,14 @@ def test_the_learning_rate_grows_with_batches_beyond_512_rows(layout):
     assert rates[512] == max(rate for batch, rate in rates.items() if batch <= 512)
 
 
+def test_mostly_numbers_get_a_second_layer(field):
+    number, category = field("x", [1, 2], ordered=True, discrete=False), field("a", [1, 2])
+    for fields, features in (((number, category), 64), ((number, category, category), 0)):
+        assert Config.for_table(Layout(fields), 1_000).model.features == features
+        paper = Config.for_table(Layout(fields), 1_000, preset=Preset.PAPER)
+        assert paper.model.features == 0
+
+
 def test_large_tables_get_a_wider_decoder(layout):
     hidden = [Config.for_table(layout, rows).model.hidden for rows in (200, 32_561, 250_000, 10**6)]
     assert hidden == [192, 192, 320, 448]
