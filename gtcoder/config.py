@@ -6,7 +6,7 @@ Nobody has to tune: `Config.for_table` derives everything from the number of row
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
@@ -206,18 +206,17 @@ class Config:
             )
         epochs = epochs_for(rows, preset, len(layout.fields)) if epochs is None else epochs
         rules = _paper_rules if preset is Preset.PAPER else _default_rules
-        model, training = rules(rows, epochs, ablations)
-        if preset is not Preset.PAPER:
-            model = replace(model, features=_features(layout))
+        model, training = rules(layout, rows, epochs, ablations)
         return cls(preset=preset, model=model, training=training)
 
 
 def _default_rules(
-    rows: int, epochs: int, ablations: Mapping[str, bool]
+    layout: Layout, rows: int, epochs: int, ablations: Mapping[str, bool]
 ) -> tuple[ModelConfig, TrainingConfig]:
     model = ModelConfig(
         components=max(1, min(100, rows // 50)),
         hidden=_hidden(rows),
+        features=_features(layout),
         dropout=round(min(0.2, 4 / rows**0.5), 3) if rows < DROPOUT_ROWS else 0.0,
         single_share=min(1.0, (SINGLE_ROWS / rows) ** 2),
         temperature=round(1 - min(0.2, rows / 8_500, max(0.0, 340 / rows - 0.01)), 3),
@@ -235,7 +234,7 @@ def _default_rules(
 
 
 def _paper_rules(
-    rows: int, epochs: int, ablations: Mapping[str, bool]
+    _: Layout, rows: int, epochs: int, ablations: Mapping[str, bool]
 ) -> tuple[ModelConfig, TrainingConfig]:
     # NOTE[DIFF]: Eq. 13's λ = (1, 0.5, 0.1) collapse when the KL is summed over z's
     # dimensions; read as a mean over them, relative to RE: KL 1 / (0.1 · Z), CL 0.5 / 0.1.
